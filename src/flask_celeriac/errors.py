@@ -1,0 +1,68 @@
+"""Every error that Flask-Celeriac raises.
+
+    CeleriacError
+    ├── ConfigurationError (ValueError)      the configuration is wrong; nothing was started
+    │   └── BrokerMissing                    no broker is configured where one is needed
+    ├── NotInitialized (LookupError)         a task was used before any app was initialised
+    ├── AmbiguousApp (LookupError)           several apps, and no app context that says which
+    ├── AlreadyInitialized (ValueError)      init_app twice on one app
+    ├── DuplicateTask (ValueError)           two functions under one task name
+    ├── CarryError (ValueError)              a carried value could not be dumped or loaded
+    ├── AsyncUnsupported (TypeError)         an async task where no event loop can run
+    ├── ResultTimeout (TimeoutError, celery.exceptions.TimeoutError)
+    ├── ResultBackendMissing (NotImplementedError)
+    ├── EmbeddedServerError (OSError)        the embedded server can not be started or reached
+    └── MissingExtra (ImportError)           an optional dependency is not installed
+
+Each can be pickled, names what was wrong and says what to do.
+"""
+
+from __future__ import annotations
+
+
+class CeleriacError(Exception):
+    """Flask-Celeriac could not go on."""
+
+
+class ConfigurationError(CeleriacError, ValueError):
+    """The configuration is wrong: correct the named key. Nothing was started."""
+
+
+class BrokerMissing(ConfigurationError):
+    """No broker is configured: set CELERY_BROKER_URL, or run `flask celery up` for development."""
+
+
+class NotInitialized(CeleriacError, LookupError):
+    """No Flask app was initialised: call `celeriac.init_app(app)` first. Nothing was sent."""
+
+
+class AmbiguousApp(CeleriacError, LookupError):
+    """Several Flask apps are initialised: use the task inside `with app.app_context():`."""
+
+
+class AlreadyInitialized(CeleriacError, ValueError):
+    """`init_app` was called twice for one Flask app: call it once, in the app factory."""
+
+
+class DuplicateTask(CeleriacError, ValueError):
+    """Two tasks have one name: rename one, or give it `name=...`."""
+
+
+class CarryError(CeleriacError, ValueError):
+    """A carried value could not be dumped (nothing was sent) or loaded (the task did not run)."""
+
+
+class AsyncUnsupported(CeleriacError, TypeError):
+    """`async def` tasks need the prefork, threads or solo pool."""
+
+
+class ResultBackendMissing(CeleriacError, NotImplementedError):
+    """A result was asked for, but no result backend is configured: set CELERY_RESULT_BACKEND."""
+
+
+class EmbeddedServerError(CeleriacError, OSError):
+    """The embedded server could not be started or reached."""
+
+
+class MissingExtra(CeleriacError, ImportError):
+    """An optional dependency is missing: install the named extra."""
