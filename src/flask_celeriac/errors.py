@@ -19,6 +19,8 @@ Each can be pickled, names what was wrong and says what to do.
 
 from __future__ import annotations
 
+from celery.exceptions import TimeoutError as CeleryTimeoutError
+
 
 class CeleriacError(Exception):
     """Flask-Celeriac could not go on."""
@@ -54,6 +56,10 @@ class CarryError(CeleriacError, ValueError):
 
 class AsyncUnsupported(CeleriacError, TypeError):
     """`async def` tasks need the prefork, threads or solo pool."""
+
+
+class ResultTimeout(CeleriacError, CeleryTimeoutError, TimeoutError):
+    """The result did not arrive in time. The task may still run; ask again later."""
 
 
 class ResultBackendMissing(CeleriacError, NotImplementedError):
