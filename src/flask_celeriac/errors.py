@@ -11,6 +11,7 @@
     ├── AsyncUnsupported (TypeError)         an async task where no event loop can run
     ├── ResultTimeout (TimeoutError, celery.exceptions.TimeoutError)
     ├── ResultBackendMissing (NotImplementedError)
+    ├── ResultBackendUnavailable (kombu.exceptions.OperationalError)
     ├── EmbeddedServerError (OSError)        the embedded server can not be started or reached
     └── MissingExtra (ImportError)           an optional dependency is not installed
 
@@ -20,6 +21,7 @@ Each can be pickled, names what was wrong and says what to do.
 from __future__ import annotations
 
 from celery.exceptions import TimeoutError as CeleryTimeoutError
+from kombu.exceptions import OperationalError
 
 
 class CeleriacError(Exception):
@@ -64,6 +66,10 @@ class ResultTimeout(CeleriacError, CeleryTimeoutError, TimeoutError):
 
 class ResultBackendMissing(CeleriacError, NotImplementedError):
     """A result was asked for, but no result backend is configured: set CELERY_RESULT_BACKEND."""
+
+
+class ResultBackendUnavailable(CeleriacError, OperationalError):
+    """The result backend does not answer. Ask again later."""
 
 
 class EmbeddedServerError(CeleriacError, OSError):

@@ -1,0 +1,53 @@
+"""Fixtures for every test: one private server for the whole run."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import redis
+
+from flask_celeriac.embedded import EmbeddedServer
+from flask_celeriac.errors import MissingExtra
+
+_DATABASES = 16
+_numbers = itertools.cycle(range(_DATABASES))
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """A private server that lives as long as the test run."""
+    server = EmbeddedServer(tmp_path_factory.mktemp("redis"))
+    try:
+        server.start()
+    except MissingExtra as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(error))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: EmbeddedServer) -> str:
+    """The URL, with password, of an empty database of this test's own."""
+    url = f"{redis_server.url.rpartition('/')[0]}/{next(_numbers)}"
+    with redis.Redis.from_url(url) as client:
+        client.flushdb()
+    return url
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., None]:
+    """A function that waits for a condition, and fails the test after its deadline."""
+
+    def wait(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, f"still not true after {timeout_s} s: {condition}"
+            time.sleep(0.01)
+
+    return wait
