@@ -1,0 +1,134 @@
+"""What the request knows travels in the headers of the task's message, and is restored there.
+
+On the wire: header ``celeriac`` = ``{"request_id": str, "carry": {name: JSON value}}``. Retries
+keep their message's headers; the links of a chain are sent from inside a run, and so hand on what
+it has.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from flask import g, has_app_context, has_request_context
+
+from ..errors import CarryError
+from .request_id import current_request_id
+
+if TYPE_CHECKING:
+    from .state import AppState
+
+HEADER = "celeriac"
+_RECEIVED = "_celeriac_received"
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """How one named value is taken from the request and put into the task's context."""
+
+    name: str
+    dump: Callable[[], Any]
+    load: Callable[[Any], object]
+
+
+class Carriers(dict[str, Carrier]):
+    """The values that an application carries, by name."""
+
+    def add(self, carrier: Carrier) -> None:
+        """Add *carrier*.
+
+        Raises:
+            CarryError: Its name is taken, or not a plain non-empty string.
+        """
+        if not isinstance(carrier.name, str) or not carrier.name:
+            raise CarryError(f"carry() needs a name as its first argument, not {carrier.name!r}.")
+        if carrier.name in self:
+            raise CarryError(f"carry({carrier.name!r}) was called twice: use another name.")
+        self[carrier.name] = carrier
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What a task's message brought along."""
+
+    request_id: str | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def received(task_request: Any) -> Received:
+    """Read the header of a running task's message; anything malformed counts as absent."""
+    header = (task_request.headers or {}).get(HEADER)
+    if not isinstance(header, Mapping):
+        return Received()
+    request_id, values = header.get("request_id"), header.get("carry")
+    return Received(
+        request_id if isinstance(request_id, str) else None,
+        values if isinstance(values, Mapping) else {},
+    )
+
+
+def restore(carriers: Carriers, brought: Received) -> None:
+    """Hand each value that was brought to its `load`, in the order of the `carry` calls.
+
+    Raises:
+        CarryError: A `load` failed; the task does not run, since it could act for the wrong
+            user or tenant.
+    """
+    setattr(g, _RECEIVED, brought)
+    for name, carrier in carriers.items():
+        if name in brought.values:
+            try:
+                carrier.load(brought.values[name])
+            except Exception as error:
+                raise CarryError(
+                    f"The carried value {name!r} could not be loaded: {type(error).__name__}: "
+                    f"{error}. The task did not run."
+                ) from error
+
+
+def outgoing(state: AppState, headers: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Add our header to *headers*, unless it is there already (a retry).
+
+    Raises:
+        CarryError: A `dump` failed or gave no JSON value; nothing was sent.
+    """
+    if headers is not None and HEADER in headers:
+        return dict(headers)
+    if not has_app_context():
+        return None if headers is None else dict(headers)
+    ours = {"request_id": current_request_id(), "carry": _dump_all(state.carriers)}
+    known = {key: value for key, value in ours.items() if value}
+    return {**(headers or {}), HEADER: known}
+
+
+def _dump_all(carriers: Carriers) -> dict[str, Any]:
+    brought = g.get(_RECEIVED)
+    values = dict(brought.values) if brought is not None else {}
+    for carrier in carriers.values():
+        value = _dump(carrier)
+        if value is not None:
+            values[carrier.name] = value
+    return values
+
+
+def _dump(carrier: Carrier) -> Any:
+    try:
+        value = carrier.dump()
+    except Exception as error:
+        # Inside a task there is no request to ask: what was received travels on.
+        if isinstance(error, RuntimeError) and not has_request_context():
+            return None
+        raise CarryError(
+            f"The carried value {carrier.name!r} could not be dumped: {type(error).__name__}: "
+            f"{error}. Nothing was sent."
+        ) from error
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise CarryError(
+            f"The carried value {carrier.name!r} is not JSON ({error}): let `dump` return "
+            "strings, numbers, lists or dicts. Nothing was sent."
+        ) from error
+    return value

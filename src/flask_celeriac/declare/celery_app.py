@@ -1,0 +1,192 @@
+"""The Celery app of a Flask app: made here, or the user's own, adopted."""
+
+from __future__ import annotations
+
+import inspect
+from contextvars import Context
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from celery import Celery
+from celery import Task as CeleryTask
+from celery.app.registry import TaskRegistry
+from kombu.utils.objects import cached_property
+
+from ..embedded import find_running
+from ..errors import BrokerMissing, DuplicateTask
+from . import carry, collect, context, coroutine, internals
+from .result import AsyncResult, GroupResult, ResultSet, naming_lost_backend
+from .state import make_default
+
+if TYPE_CHECKING:
+    from .state import AppState
+
+
+class FlaskTask(CeleryTask):  # type: ignore[type-arg]
+    """Base of every task of a :class:`FlaskCelery`, whoever declared it."""
+
+    abstract = True
+
+    def apply(self, *args: Any, **options: Any) -> Any:
+        """Run here and now, as a worker would: without sight of the caller's request.
+
+        An empty `contextvars.Context` hides request, session and app context alike; the run gets
+        a fresh app context, and gives the caller's back untouched.
+        """
+        app = cast(FlaskCelery, self.app)
+        options["headers"] = carry.outgoing(app.celeriac, options.get("headers"))
+        return Context().run(partial(super().apply, *args, **options))
+
+
+class FlaskTaskRegistry(TaskRegistry):
+    """Makes each task that is registered a :class:`FlaskTask`.
+
+    The registry is the one gate through which all tasks come: decorated, shared, class-based,
+    with a `base` of their own.
+    """
+
+    def __setitem__(self, name: str, task: Any) -> None:
+        adopt_task(task)
+        super().__setitem__(name, task)
+
+
+def adopt_task(task: Any) -> None:
+    """Give *task* the behaviour of :class:`FlaskTask`, keeping its own class as a base."""
+    cls = type(task)
+    if not issubclass(cls, FlaskTask):
+        extra = {"__module__": cls.__module__, "__doc__": cls.__doc__}
+        task.__class__ = cls = type(cls.__name__, (FlaskTask, cls), extra)
+    if inspect.iscoroutinefunction(task.run):
+        cls.run = coroutine.on_loop(task, task.run)
+
+
+class FlaskCelery(Celery):
+    """A Celery app that belongs to one Flask app (`app.extensions["celery"]`)."""
+
+    task_cls: Any = FlaskTask
+    registry_cls: Any = FlaskTaskRegistry
+    finalized: bool
+    celeriac: AppState
+
+    def set_current(self) -> None:
+        """Do nothing: the app context decides which app is current, thread by thread."""
+
+    def set_default(self) -> None:
+        """Answer, as the worker's app, where neither an app context nor an only app does."""
+        make_default(self.celeriac)
+
+    def finalize(self, auto: bool = False) -> None:
+        """As in Celery.
+
+        Raises:
+            DuplicateTask: Two functions under one name; the app stays unfinalised.
+        """
+        if self.finalized:
+            return
+        try:
+            super().finalize(auto=auto)
+            collect.check_names(self.celeriac)
+        except BaseException:
+            # Half of the tasks would be missing for good: the next use tries, and fails, again.
+            self.finalized = False
+            raise
+
+    def send_task(self, name: str, *args: Any, **options: Any) -> Any:
+        """Send as Celery does, with what the request knows in the message's headers."""
+        headers = carry.outgoing(self.celeriac, options.get("headers"))
+        if headers is not None:
+            options["headers"] = headers
+        # Celery listens for the result before it publishes: when that fails, nothing was sent.
+        with naming_lost_backend("Nothing was sent."):
+            return super().send_task(name, *args, **options)
+
+    def connection_for_write(self, url: Any = None, **options: Any) -> Any:
+        """As in Celery; raises `BrokerMissing` where Celery would try RabbitMQ on localhost."""
+        self._require_broker(url)
+        return super().connection_for_write(url, **options)
+
+    def connection_for_read(self, url: Any = None, **options: Any) -> Any:
+        """As in Celery; raises `BrokerMissing` where Celery would try RabbitMQ on localhost."""
+        self._require_broker(url)
+        return super().connection_for_read(url, **options)
+
+    @property
+    def backend(self) -> Any:
+        """The result backend of this thread, as in Celery."""
+        if self.celeriac.settings.broker_url is None:
+            self._find_embedded()
+        return super().backend
+
+    @cached_property
+    def AsyncResult(self) -> Any:  # noqa: N802 - Celery's name
+        return self.subclass_with_self(AsyncResult)
+
+    @cached_property
+    def GroupResult(self) -> Any:  # noqa: N802 - Celery's name
+        return self.subclass_with_self(GroupResult)
+
+    @cached_property
+    def ResultSet(self) -> Any:  # noqa: N802 - Celery's name
+        return self.subclass_with_self(ResultSet)
+
+    def _require_broker(self, url: Any) -> None:
+        if url or self.celeriac.settings.broker_url is not None:
+            return
+        if not self._find_embedded() and not self.conf.task_always_eager:
+            raise BrokerMissing(
+                f"The Flask app {self.celeriac.app.name!r} has no broker: set CELERY_BROKER_URL, "
+                "or run `flask celery up`, which starts one for development. Nothing was sent."
+            )
+
+    def _find_embedded(self) -> bool:
+        """Configure the server that a `flask celery up` beside us started after we did."""
+        running = find_running(embedded_folder(self.celeriac.app))
+        if running is None:
+            return False
+        if self.conf.broker_url != running.url:
+            self.conf.update(broker_url=running.url)
+            if self.celeriac.settings.result_backend is None:
+                self.conf.update(result_backend=running.url)
+        return True
+
+
+def embedded_folder(app: Any) -> Any:
+    """The folder of the embedded server of *app*, inside its instance folder."""
+    from pathlib import Path
+
+    return Path(app.instance_path) / "celeriac"
+
+
+def make(name: str) -> FlaskCelery:
+    """A Celery app called *name* that no thread takes for its current one."""
+    return FlaskCelery(name, set_as_current=False)
+
+
+def adopt(celery: Celery) -> FlaskCelery:
+    """Turn the user's Celery object into a :class:`FlaskCelery`, in place.
+
+    Its class becomes a subclass of what it was, so that every reference to the object, and every
+    task already declared on it, follows. Adopting twice changes nothing.
+    """
+    if not isinstance(celery, FlaskCelery):
+        own = type(celery)
+        celery.__class__ = (
+            FlaskCelery
+            if own is Celery
+            else type(own.__name__, (FlaskCelery, own), {"__module__": own.__module__})
+        )
+        for made_too_early in ("Task", "AsyncResult", "GroupResult", "ResultSet"):
+            celery.__dict__.pop(made_too_early, None)
+        registry = internals.registry_of(celery)
+        registry.__class__ = FlaskTaskRegistry
+        for task in registry.values():
+            adopt_task(task)
+    internals.forget_current(celery)
+    return celery  # type: ignore[return-value]
+
+
+def attach(celery: FlaskCelery, state: AppState) -> None:
+    """Join *celery* to the Flask app of *state*: its tasks run in that app's context."""
+    celery.celeriac = state
+    loader: Any = celery.loader
+    loader.on_task_init = context.entering(loader.on_task_init)

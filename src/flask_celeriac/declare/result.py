@@ -1,0 +1,103 @@
+"""Results whose waiting ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+from celery import result as celery_result
+from celery.backends.asynchronous import (  # type: ignore[attr-defined]
+    E_RETRY_LIMIT_EXCEEDED,  # pyright: ignore[reportAttributeAccessIssue]
+)
+from celery.backends.base import DisabledBackend
+from celery.exceptions import TimeoutError as CeleryTimeoutError
+from flask import has_request_context
+
+from ..errors import ResultBackendMissing, ResultBackendUnavailable, ResultTimeout
+
+R = TypeVar("R")
+
+
+@contextmanager
+def naming_lost_backend(consequence: str) -> Iterator[None]:
+    """Raise `ResultBackendUnavailable` for what Celery reports as a plain `RuntimeError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) != E_RETRY_LIMIT_EXCEEDED:
+            raise
+        raise ResultBackendUnavailable(
+            f"The result backend does not answer: {error.__cause__}. {consequence}"
+        ) from error
+
+
+class _Waiting:
+    """What waiting for one result and for many have in common."""
+
+    app: Any
+    backend: Any
+
+    def _wait(self, wait: Callable[..., Any], timeout: float | None, **options: Any) -> Any:
+        if isinstance(self.backend, DisabledBackend):
+            raise ResultBackendMissing(
+                "A result was asked for, but no result backend is configured: set "
+                "CELERY_RESULT_BACKEND, or do not wait for the task."
+            )
+        if timeout is None and has_request_context():
+            timeout = self.app.celeriac.settings.result_timeout_s
+        began = time.monotonic()
+        try:
+            with naming_lost_backend("The task may still run; ask again later."):
+                return wait(timeout=timeout, **options)
+        except CeleryTimeoutError as error:
+            # A task may itself have failed with this class: only our own deadline is renamed.
+            if timeout is None or time.monotonic() - began < timeout:
+                raise
+            raise ResultTimeout(
+                f"No result of {self} after {timeout:g} s. The task may still run; ask again later."
+            ) from error
+
+
+class AsyncResult(_Waiting, celery_result.AsyncResult, Generic[R]):  # type: ignore[type-arg]
+    """Celery's `AsyncResult`, typed, and with waits that end."""
+
+    def get(self, timeout: float | None = None, **options: Any) -> R:  # type: ignore[override]
+        """Wait for the task and return its result.
+
+        Args:
+            timeout: Seconds, 0 or more. None: inside a request, ``CELERIAC_RESULT_TIMEOUT``
+                (30 s by default); elsewhere without end.
+            options: As Celery's.
+
+        Raises:
+            ResultTimeout: No result in time; both Celery's `TimeoutError` and the built-in one.
+                The task may still run; safe to repeat.
+            ResultBackendMissing: No result backend is configured.
+            Exception: What the task raised.
+        """
+        result: R = self._wait(super().get, timeout, **options)
+        return result
+
+    def wait(self, timeout: float | None = None, **options: Any) -> R:  # type: ignore[override]
+        """The same as :meth:`get`."""
+        return self.get(timeout, **options)
+
+
+class ResultSet(_Waiting, celery_result.ResultSet):
+    """Celery's `ResultSet`, with waits that end."""
+
+    def join(self, timeout: float | None = None, **options: Any) -> Any:  # type: ignore[override]
+        """Wait for all, one by one; their results in order. See :meth:`AsyncResult.get`."""
+        return self._wait(super().join, timeout, **options)
+
+    def join_native(  # type: ignore[override]
+        self, timeout: float | None = None, **options: Any
+    ) -> Any:
+        """Wait for all at once; their results in order. See :meth:`AsyncResult.get`."""
+        return self._wait(super().join_native, timeout, **options)
+
+
+class GroupResult(ResultSet, celery_result.GroupResult):
+    """Celery's `GroupResult`, with waits that end."""

@@ -1,0 +1,1 @@
+"""How a task gets on its way: sent, after commit, or by schedule."""

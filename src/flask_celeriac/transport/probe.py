@@ -1,0 +1,92 @@
+"""A connection of one's own to the broker, on which no question takes long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, cast
+
+from celery import Celery
+from kombu import Connection
+
+#: Seconds for the connection, and then for each answer.
+CONNECT_S = 2.0
+ANSWER_S = 2.0
+
+_TIMEOUTS: dict[str, dict[str, float]] = {
+    "redis": {"socket_connect_timeout": CONNECT_S, "socket_timeout": ANSWER_S},
+    "amqp": {"read_timeout": ANSWER_S, "write_timeout": ANSWER_S},
+}
+
+
+def bounded_connection(celery: Celery) -> Connection:
+    """Return a new connection, not opened yet, of which each step ends within seconds."""
+    connection = celery.connection_for_read(connect_timeout=CONNECT_S, heartbeat=0)
+    timeouts = _TIMEOUTS.get(connection.transport.driver_type, {})
+    connection.transport_options = {**(connection.transport_options or {}), **timeouts}
+    return connection
+
+
+class BrokerProbe:
+    """Asks the broker how many messages wait, and nothing else; connects when first asked.
+
+    Not safe for several threads at once.
+    """
+
+    def __init__(self, celery: Celery) -> None:
+        self._celery = celery
+        self._connection: Connection | None = None
+        self._channel: Any = None
+
+    def depths(self, queues: Iterable[str]) -> dict[str, int | None]:
+        """Return the number of messages ready in each queue; None where the broker does not say.
+
+        Raises:
+            OSError: The broker can not be reached, or does not answer in time.
+        """
+        connection: Any = self._open()
+        unreachable = (*connection.connection_errors, OSError)
+        try:
+            return {queue: self._depth(connection, queue) for queue in queues}
+        except unreachable as error:
+            self.close()
+            raise ConnectionError(f"{type(error).__name__}: {error}") from error
+
+    def _open(self) -> Connection:
+        connection: Any = self._connection
+        if connection is None:
+            connection = bounded_connection(self._celery)
+            try:
+                connection.connect()
+            except (*connection.connection_errors, OSError) as error:
+                with suppress(Exception):
+                    connection.release()
+                raise ConnectionError(f"{type(error).__name__}: {error}") from error
+            self._connection = connection
+        return cast("Connection", connection)
+
+    def _depth(self, connection: Connection, queue: str) -> int | None:
+        if self._channel is None:
+            self._channel = connection.channel()
+        try:
+            declared = self._channel.queue_declare(queue, passive=True)
+        except connection.channel_errors as error:
+            # An error closes an AMQP channel. For Redis an empty queue does not exist.
+            if not getattr(self._channel, "is_open", True):
+                self._channel = None
+            return 0 if _is_not_found(error) else None
+        except NotImplementedError:
+            return None
+        return int(declared.message_count)
+
+    def close(self) -> None:
+        """Close the connection; safe to repeat. The next question opens another."""
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None:
+            with suppress(Exception):
+                connection.release()
+
+
+def _is_not_found(error: BaseException) -> bool:
+    code = getattr(error, "code", None) or getattr(error, "reply_code", None)
+    return str(code) == "404" or "NOT_FOUND" in str(error) or "no queue" in str(error)
