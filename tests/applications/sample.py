@@ -113,6 +113,12 @@ async def see_async(self):
     return {**seen, "loop": id(asyncio.get_running_loop()), "pid": os.getpid()}
 
 
+@celeriac.task(bind=True)
+def patience(self):
+    """How many seconds this process waits for the broker's answers."""
+    return self.app.conf.broker_transport_options["socket_timeout"]
+
+
 @celeriac.task
 def break_session():
     db.session.execute(text("no such statement"))

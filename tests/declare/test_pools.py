@@ -137,3 +137,8 @@ def test_no_database_connection_is_shared_across_a_fork(sample):
     for result in [sample.connection_of.delay() for _ in range(6)]:
         used = result.get(timeout=20)
         assert used["opened_by"] == used["pid"]
+
+
+def test_a_worker_waits_longer_for_its_broker_than_a_sender(sample):
+    assert sample.patience.run() < 1
+    assert sample.patience.delay().get(timeout=20) > 5

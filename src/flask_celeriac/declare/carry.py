@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from flask import g, has_app_context, has_request_context
 
-from ..errors import CarryError
+from flask_celeriac.errors import CarryError
+
 from .request_id import current_request_id
 
 if TYPE_CHECKING:

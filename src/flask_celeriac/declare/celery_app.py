@@ -7,13 +7,14 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from celery import Celery
+from celery import Celery, signals
 from celery import Task as CeleryTask
 from celery.app.registry import TaskRegistry
 from kombu.utils.objects import cached_property
 
-from ..embedded import find_running
-from ..errors import BrokerMissing, DuplicateTask
+from flask_celeriac.embedded import find_running
+from flask_celeriac.errors import BrokerMissing
+
 from . import carry, collect, context, coroutine, internals
 from .result import AsyncResult, GroupResult, ResultSet, naming_lost_backend
 from .state import make_default
@@ -183,6 +184,22 @@ def adopt(celery: Celery) -> FlaskCelery:
             adopt_task(task)
     internals.forget_current(celery)
     return celery  # type: ignore[return-value]
+
+
+@signals.celeryd_init.connect(weak=False, dispatch_uid="flask_celeriac.declare.celery_app.worker")
+def _on_worker(instance: Any = None, **_: Any) -> None:
+    _wait_as_a_worker(instance.app)
+
+
+@signals.beat_init.connect(weak=False, dispatch_uid="flask_celeriac.declare.celery_app.beat")
+def _on_beat(sender: Any = None, **_: Any) -> None:
+    _wait_as_a_worker(sender.app)
+
+
+def _wait_as_a_worker(celery: Celery) -> None:
+    """Let worker and beat wait longer than a request may, and reconnect for ever."""
+    if isinstance(celery, FlaskCelery):
+        celery.conf.update(celery.celeriac.settings.worker)
 
 
 def attach(celery: FlaskCelery, state: AppState) -> None:

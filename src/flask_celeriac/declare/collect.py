@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from celery.local import Proxy
 
-from ..errors import DuplicateTask
+from flask_celeriac.errors import DuplicateTask
+
 from . import state as app_state
 from .internals import registry_of
 from .task import AsyncTask, Task

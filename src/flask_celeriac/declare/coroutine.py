@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import Any
 
-from ..errors import AsyncUnsupported
+from flask_celeriac.errors import AsyncUnsupported
 
 _Function = Callable[..., Coroutine[Any, Any, Any]]
 

@@ -12,7 +12,7 @@ from typing import TypeGuard
 
 from flask import Flask
 
-from ..errors import ConfigurationError
+from flask_celeriac.errors import ConfigurationError
 
 
 def import_task_modules(app: Flask, packages: Iterable[str]) -> list[str]:

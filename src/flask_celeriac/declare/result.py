@@ -15,7 +15,7 @@ from celery.backends.base import DisabledBackend
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 from flask import has_request_context
 
-from ..errors import ResultBackendMissing, ResultBackendUnavailable, ResultTimeout
+from flask_celeriac.errors import ResultBackendMissing, ResultBackendUnavailable, ResultTimeout
 
 R = TypeVar("R")
 

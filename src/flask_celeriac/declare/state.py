@@ -12,10 +12,11 @@ from celery._state import set_default_app  # exported there, documented as Celer
 from celery.local import Proxy
 from flask import Flask, current_app
 
-from ..errors import AmbiguousApp, NotInitialized
+from flask_celeriac.errors import AmbiguousApp, NotInitialized
 
 if TYPE_CHECKING:
-    from ..settings import Settings
+    from flask_celeriac.settings import Settings
+
     from .carry import Carriers
     from .celery_app import FlaskCelery
     from .task import Task

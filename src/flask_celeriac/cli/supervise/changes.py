@@ -28,7 +28,7 @@ class Changes:
 
     def __init__(self, roots: Sequence[Path], instance: Path) -> None:
         self._roots = roots
-        self._instance = instance
+        self._instance = instance.resolve()
         self._lock = threading.Lock()
         self._saved: set[Path] = set()
         self._stop = threading.Event()

@@ -101,7 +101,6 @@ class Supervisor:
     def _stop(self) -> int:
         self._terminal.say("Stopping ... (Ctrl-C again: at once)", is_bold=True)
         began_s = time.monotonic()
-        self._end_by_force_at(began_s + _ALL_UNTIL_S)
         if self._changes is not None:
             self._changes.stop()
         heard = len(self._signals)
@@ -138,21 +137,24 @@ class Supervisor:
     def _have_stopped(self, children: Sequence[Child]) -> bool:
         return all(child.state is State.STOPPED for child in children)
 
-    def _end_by_force_at(self, at_s: float) -> None:
-        # Whatever hangs: with this process gone, the guards end all that it started.
-        timer = threading.Timer(at_s - time.monotonic(), os._exit, [1])
-        timer.daemon = True
-        timer.start()
-
     @contextlib.contextmanager
     def _signals_noted(self) -> Iterator[None]:
-        before = {
-            number: signal.signal(number, lambda number, _: self._signals.append(number))
-            for number in _STOP_SIGNALS
-        }
+        # Whatever hangs, even the terminal: with this process gone, the guards end all the rest.
+        by_force = threading.Timer(_ALL_UNTIL_S, os._exit, [1])
+        by_force.daemon = True
+
+        def note(number: int, _: object) -> None:
+            self._signals.append(number)
+            if len(self._signals) == 1:
+                by_force.start()
+
+        # Under nohup a hang-up is to be ignored.
+        numbers = [n for n in _STOP_SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, note) for number in numbers}
         try:
             yield
         finally:
+            by_force.cancel()
             for number, handler in before.items():
                 signal.signal(number, handler)
 

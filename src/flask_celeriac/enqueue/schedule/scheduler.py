@@ -13,7 +13,6 @@ from typing import Any, cast
 
 from celery.beat import PersistentScheduler, SchedulingError
 from celery.schedules import schedule as interval
-from kombu.exceptions import OperationalError
 
 from flask_celeriac.health.attach import state_dir_of
 from flask_celeriac.health.heartbeat import Heartbeat
@@ -118,13 +117,11 @@ class Scheduler(PersistentScheduler):
         return super().reserve(entry)
 
     def apply_async(self, entry: Any, *args: Any, **kwargs: Any) -> Any:
-        """As in Celery; a broker that does not answer is remembered."""
+        """As in Celery; that it failed is remembered until the broker answers."""
         try:
             result = super().apply_async(entry, *args, **kwargs)
-        except SchedulingError as error:
-            cause = error.__cause__ or error.__context__
-            if isinstance(cause, (OperationalError, OSError)):
-                self._failure = f"{entry.name!r} was not sent: the broker does not answer"
+        except SchedulingError:
+            self._failure = f"entry {entry.name!r} was not sent, and the broker does not answer"
             raise
         self._failure = ""
         return result
