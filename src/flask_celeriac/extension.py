@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 
 from celery import Celery
 from flask import Flask
@@ -17,10 +17,11 @@ from .declare.discover import import_task_modules
 from .declare.internals import explicit_configuration
 from .declare.state import AppState, find, remember
 from .declare.task import AsyncTask, Task
-from .embedded import find_running
 from .errors import AlreadyInitialized, ConfigurationError
 from .health.attach import attach
-from .settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from .settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -170,17 +171,18 @@ def _already(app: Flask, taken: str) -> str:
 
 def _settings_of(app: Flask, celery: Celery | None) -> Settings:
     from .cli.invocation import note_up
+    from .settings import read_settings  # only who initialises an app pays for it
 
     note_up()
     is_up = os.environ.get("CELERIAC_UP") == "1"
     config: Mapping[str, Any] = app.config
     if celery is not None:
         config = _with_own(config, explicit_configuration(celery))
-    running = find_running(celery_app.embedded_folder(app))
+    is_production = not (app.debug or app.testing or is_up)
     return read_settings(
         config,
-        is_production=not (app.debug or app.testing or is_up),
-        embedded_url=running.url if running else None,
+        is_production=is_production,
+        embedded_url=None if is_production else celery_app.running_server(app),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from contextvars import Context
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from celery import Celery, signals
@@ -12,7 +13,6 @@ from celery import Task as CeleryTask
 from celery.app.registry import TaskRegistry
 from kombu.utils.objects import cached_property
 
-from flask_celeriac.embedded import find_running
 from flask_celeriac.errors import BrokerMissing
 
 from . import carry, collect, context, coroutine, internals
@@ -20,6 +20,8 @@ from .result import AsyncResult, GroupResult, ResultSet, naming_lost_backend
 from .state import make_default
 
 if TYPE_CHECKING:
+    from flask import Flask
+
     from .state import AppState
 
 
@@ -141,21 +143,20 @@ class FlaskCelery(Celery):
 
     def _find_embedded(self) -> bool:
         """Configure the server that a `flask celery up` beside us started after we did."""
-        running = find_running(embedded_folder(self.celeriac.app))
-        if running is None:
-            return False
-        if self.conf.broker_url != running.url:
-            self.conf.update(broker_url=running.url)
+        url = running_server(self.celeriac.app)
+        if url is not None and self.conf.broker_url != url:
+            self.conf.update(broker_url=url)
             if self.celeriac.settings.result_backend is None:
-                self.conf.update(result_backend=running.url)
-        return True
+                self.conf.update(result_backend=url)
+        return url is not None
 
 
-def embedded_folder(app: Any) -> Any:
-    """The folder of the embedded server of *app*, inside its instance folder."""
-    from pathlib import Path
+def running_server(app: Flask) -> str | None:
+    """The URL of the embedded server that runs for *app*; None where there is none."""
+    from flask_celeriac.embedded import find_running  # not needed in production
 
-    return Path(app.instance_path) / "celeriac"
+    running = find_running(Path(app.instance_path) / "celeriac")
+    return running.url if running else None
 
 
 def make(name: str) -> FlaskCelery:

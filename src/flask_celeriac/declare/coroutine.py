@@ -6,16 +6,18 @@ database pool) can be kept too.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import os
 import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask_celeriac.errors import AsyncUnsupported
+
+if TYPE_CHECKING:
+    import asyncio
 
 _Function = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -28,6 +30,8 @@ class _Loop(threading.local):
         self._pid = 0
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        import asyncio  # costs more than all of this package: only who uses it pays
+
         if self._runner is None or self._pid != os.getpid():
             # A loop that came through a fork shares its selector with the parent: never touch it.
             self._runner, self._pid = asyncio.Runner(), os.getpid()
@@ -75,6 +79,8 @@ def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 def _is_loop_running() -> bool:
+    import asyncio
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -83,6 +89,7 @@ def _is_loop_running() -> bool:
 
 
 def _run_in_thread(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    import asyncio
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(max_workers=1) as executor:

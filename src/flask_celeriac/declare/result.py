@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeVar
 
 from celery import result as celery_result
@@ -83,6 +83,11 @@ class AsyncResult(_Waiting, celery_result.AsyncResult, Generic[R]):  # type: ign
     def wait(self, timeout: float | None = None, **options: Any) -> R:  # type: ignore[override]
         """The same as :meth:`get`."""
         return self.get(timeout, **options)
+
+    def __del__(self) -> None:
+        # Celery unsubscribes here; there is nobody to tell that the backend is gone.
+        with suppress(Exception):
+            super().__del__()
 
 
 class ResultSet(_Waiting, celery_result.ResultSet):
