@@ -8,6 +8,7 @@
     ├── AlreadyInitialized (ValueError)      init_app twice on one app
     ├── DuplicateTask (ValueError)           two functions under one task name
     ├── CarryError (ValueError)              a carried value could not be dumped or loaded
+    ├── ArgumentsNotJSON (kombu.exceptions.EncodeError, TypeError)
     ├── AsyncUnsupported (TypeError)         an async task where no event loop can run
     ├── ResultTimeout (TimeoutError, celery.exceptions.TimeoutError)
     ├── ResultBackendMissing (NotImplementedError)
@@ -21,7 +22,7 @@ Each can be pickled, names what was wrong and says what to do.
 from __future__ import annotations
 
 from celery.exceptions import TimeoutError as CeleryTimeoutError
-from kombu.exceptions import OperationalError
+from kombu.exceptions import EncodeError, OperationalError
 
 
 class CeleriacError(Exception):
@@ -54,6 +55,10 @@ class DuplicateTask(CeleriacError, ValueError):
 
 class CarryError(CeleriacError, ValueError):
     """A carried value could not be dumped (nothing was sent) or loaded (the task did not run)."""
+
+
+class ArgumentsNotJSON(CeleriacError, EncodeError, TypeError):
+    """The arguments of a task can not be encoded: pass ids, numbers, texts. Nothing was sent."""
 
 
 class AsyncUnsupported(CeleriacError, TypeError):

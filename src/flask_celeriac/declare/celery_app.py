@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 from celery import Celery, signals
 from celery import Task as CeleryTask
 from celery.app.registry import TaskRegistry
+from kombu.exceptions import EncodeError
 from kombu.utils.objects import cached_property
 
-from flask_celeriac.errors import BrokerMissing
+from flask_celeriac.errors import ArgumentsNotJSON, BrokerMissing
 
 from . import carry, collect, context, coroutine, internals
 from .result import AsyncResult, GroupResult, ResultSet, naming_lost_backend
@@ -30,6 +31,13 @@ class FlaskTask(CeleryTask):  # type: ignore[type-arg]
 
     abstract = True
 
+    def apply_async(self, *args: Any, **options: Any) -> Any:
+        """Send as Celery does; arguments that can not be encoded are named with their task."""
+        try:
+            return super().apply_async(*args, **options)
+        except EncodeError as error:
+            raise _not_json(self.name, error) from error
+
     def apply(self, *args: Any, **options: Any) -> Any:
         """Run here and now, as a worker would: without sight of the caller's request.
 
@@ -39,6 +47,15 @@ class FlaskTask(CeleryTask):  # type: ignore[type-arg]
         app = cast(FlaskCelery, self.app)
         options["headers"] = carry.outgoing(app.celeriac, options.get("headers"))
         return Context().run(partial(super().apply, *args, **options))
+
+
+def _not_json(name: str, error: EncodeError) -> ArgumentsNotJSON:
+    if isinstance(error, ArgumentsNotJSON):
+        return error
+    return ArgumentsNotJSON(
+        f"The arguments of {name!r} can not be encoded: {error}. Pass ids, numbers and texts, and "
+        "let the task load what they stand for. Nothing was sent."
+    )
 
 
 class FlaskTaskRegistry(TaskRegistry):
@@ -101,7 +118,10 @@ class FlaskCelery(Celery):
             options["headers"] = headers
         # Celery listens for the result before it publishes: when that fails, nothing was sent.
         with naming_lost_backend("Nothing was sent."):
-            return super().send_task(name, *args, **options)
+            try:
+                return super().send_task(name, *args, **options)
+            except EncodeError as error:
+                raise _not_json(name, error) from error
 
     def connection_for_write(self, url: Any = None, **options: Any) -> Any:
         """As in Celery; raises `BrokerMissing` where Celery would try RabbitMQ on localhost."""
