@@ -12,7 +12,7 @@ DEMO := examples/flask-celery-demo
 .PHONY: help demo test lint format types bench clean
 
 help:
-	@echo 'make demo    set up and run the demo application; Ctrl-C stops it'
+	@echo 'make demo    set up and run the demo; Ctrl-C stops it (ARGS="--port 5001")'
 	@echo 'make test    set up and run the tests'
 	@echo 'make lint    ruff: rules and format'
 	@echo 'make types   mypy (strict) and pyright'
@@ -20,7 +20,7 @@ help:
 	@echo 'make clean   remove what the others made'
 
 demo: $(VENV)/demo
-	cd $(DEMO) && exec ../../$(BIN)/flask --app service celery up
+	cd $(DEMO) && exec ../../$(BIN)/flask --app service celery up $(ARGS)
 
 test: $(VENV)/test
 	$(BIN)/python -m pytest $(ARGS)
