@@ -336,3 +336,15 @@ def test_a_redis_6_does_not_start_empty_beside_the_data_of_a_newer_one(
 
     with pytest.raises(EmbeddedServerError, match=rf"written by {first.version}; Redis 6\.2\.14"):
         EmbeddedServer(folder).start()
+
+
+def test_a_binary_that_can_not_be_run_is_an_error_that_names_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    missing = server.Binary(tmp_path / "valkey-server", "Valkey", "9.1.2")
+    monkeypatch.setattr(server, "find_binary", lambda _: missing)
+
+    with pytest.raises(EmbeddedServerError, match=r"valkey-server can not be started: No such"):
+        EmbeddedServer(folder).start()
+
+    assert find_running(folder) is None

@@ -68,6 +68,7 @@ def test_settings_come_through_prefixed_environment_variables(read, monkeypatch)
     ("config", "meant"),
     [
         ({"CELERY_BROKR_URL": REDIS}, "Did you mean CELERY_BROKER_URL?"),
+        ({"BROKER_URLL": REDIS}, "Did you mean CELERY_BROKER_URL?"),
         ({"CELERY_BROKER": REDIS}, "Did you mean CELERY_BROKER_URL?"),
         ({"CELERY_BACKEND": REDIS}, "Did you mean CELERY_RESULT_BACKEND?"),
         ({"CELERY_RESULT_BACKEND_URL": REDIS}, "Did you mean CELERY_RESULT_BACKEND?"),
@@ -125,7 +126,13 @@ def test_keys_of_other_extensions_are_left_alone(read):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         settings = read(
-            {"S3_BUCKET": "b", "CACHE_TYPE": "x", "CORS_ORIGINS": 1, "BROKER_NAME": 2, "SECRET_KEY": 3}
+            {
+                "S3_BUCKET": "b",
+                "CACHE_TYPE": "x",
+                "CORS_ORIGINS": 1,
+                "BROKER_NAME": 2,
+                "SECRET_KEY": 3,
+            }
         )
     assert "s3_bucket" not in settings.celery
 

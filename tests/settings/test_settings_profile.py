@@ -174,7 +174,11 @@ def test_a_configured_broker_is_never_replaced_and_gets_no_result_backend(read):
 
 def test_without_any_broker_reading_is_no_error_in_development(read):
     settings = read({})
-    assert (settings.broker_url, settings.result_backend, settings.is_embedded) == (None, None, False)
+    assert (settings.broker_url, settings.result_backend, settings.is_embedded) == (
+        None,
+        None,
+        False,
+    )
     assert "broker_url" not in settings.celery
 
 

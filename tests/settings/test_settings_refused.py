@@ -191,7 +191,14 @@ def test_every_kind_of_broker_that_kombu_knows_is_accepted(read, url):
 
 @pytest.mark.parametrize(
     "backend",
-    ["rpc", "rpc://", "db+sqlite:///x.db", "cache+memory://", "file:///tmp/x", "shop.results:Backend"],
+    [
+        "rpc",
+        "rpc://",
+        "db+sqlite:///x.db",
+        "cache+memory://",
+        "file:///tmp/x",
+        "shop.results:Backend",
+    ],
 )
 def test_every_kind_of_result_backend_that_celery_knows_is_accepted(read, backend):
     assert read({"CELERY_RESULT_BACKEND": backend}).result_backend == backend
@@ -228,7 +235,10 @@ def test_no_broker_in_production_beside_other_problems_is_one_of_them(read):
     ("entry", "problem"),
     [
         ("x", "a dict with task and schedule is expected, got str."),
-        ({"task": "a", "shedule": 3, "schedule": 3}, "unknown key 'shedule'. Did you mean schedule?"),
+        (
+            {"task": "a", "shedule": 3, "schedule": 3},
+            "unknown key 'shedule'. Did you mean schedule?",
+        ),
         ({"task": "a", "schedule": 3, "zzz": 1}, "unknown key 'zzz'. Known are args, kwargs, "),
         ({"schedule": 3}, '"task" must be the name of a task, or a task.'),
         ({"task": 7, "schedule": 3}, '"task" must be the name of a task, or a task.'),

@@ -42,7 +42,11 @@ SECRETS = {
 @pytest.mark.parametrize("url", URLS, ids=range(len(URLS)))
 def test_no_repr_shows_a_password(read, url):
     settings = read(
-        {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": f"redis://:{CANARY}@h/1", "CELERY": SECRETS}
+        {
+            "CELERY_BROKER_URL": url,
+            "CELERY_RESULT_BACKEND": f"redis://:{CANARY}@h/1",
+            "CELERY": SECRETS,
+        }
     )
     for shown in (settings, settings.celery, settings.worker, settings.profile):
         assert CANARY not in repr(shown)

@@ -131,12 +131,20 @@ def test_each_own_key_is_read(read, key, value, field, expected):
     ("key", "value", "expected"),
     [
         ("CELERIAC_EXTRA_KEYS", 3, "a list of names, or names with commas between them, got int."),
-        ("CELERIAC_REQUEST_ID_HEADER", "a b", "the name of a header, such as X-Request-ID, got str."),
+        (
+            "CELERIAC_REQUEST_ID_HEADER",
+            "a b",
+            "the name of a header, such as X-Request-ID, got str.",
+        ),
         ("CELERIAC_REQUIRE_DURABLE", "maybe", "True or False, got str."),
         ("CELERIAC_RESULT_TIMEOUT", 0, "a number of seconds above 0, got int."),
         ("CELERIAC_RESULT_TIMEOUT", "soon", "a number, got str."),
         ("CELERIAC_STATE_DIR", 3, "the path of a folder, got int."),
-        ("CELERIAC_TASK_PACKAGES", ["a-b"], 'names of packages, such as ["shop.reports"], got list.'),
+        (
+            "CELERIAC_TASK_PACKAGES",
+            ["a-b"],
+            'names of packages, such as ["shop.reports"], got list.',
+        ),
         ("CELERIAC_TRANSPORT", "amqp", '"celeriac" or "kombu", got str.'),
         ("CELERIAC_TRANSPORT", ["kombu"], '"celeriac" or "kombu", got list.'),
     ],

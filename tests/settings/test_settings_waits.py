@@ -17,7 +17,6 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from flask_celeriac.embedded import EmbeddedServer
-from flask_celeriac.embedded.lockfile import find_running
 
 # The promise is 2 s; the rest is for a busy machine.
 SOON_S = 3.0
@@ -37,7 +36,8 @@ def wait_longer(conf=None, **_):
 
 @app.task(name="times")
 def times():
-    return [app.conf.broker_transport_options["socket_timeout"], app.backend.connparams["socket_timeout"]]
+    broker = app.conf.broker_transport_options
+    return [broker["socket_timeout"], app.backend.connparams["socket_timeout"]]
 """
 
 
@@ -103,25 +103,23 @@ def test_sending_fails_soon_when_rabbitmq_is_down(sender, request, place):
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
-    """A server that this test may stop and end."""
+def own_server(redis_server: EmbeddedServer, tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """A server that this test may stop; skipped where `redis_server` is."""
     server = EmbeddedServer(tmp_path / "redis")
     server.start()
     yield server
     server.stop()
 
 
-def test_sending_fails_soon_when_redis_stops_answering_after_it_was_used(sender, own_server, tmp_path):
+def test_sending_fails_soon_when_redis_stops_answering_after_it_was_used(sender, own_server):
     task = sender(own_server.url, own_server.url)
     task.delay()
-    running = find_running(tmp_path / "redis")
-    assert running is not None
-    os.kill(running.pid, signal.SIGSTOP)
+    os.kill(own_server.pid, signal.SIGSTOP)
     try:
         assert seconds_until_error(task) < SOON_S
         assert seconds_until_error(task) < SOON_S
     finally:
-        os.kill(running.pid, signal.SIGCONT)
+        os.kill(own_server.pid, signal.SIGCONT)
 
 
 @pytest.mark.slow
@@ -141,12 +139,10 @@ def test_an_idle_worker_stays_quiet_and_takes_work_after_the_server_stood_still(
         wait_until(lambda: time.monotonic() > idle_until or worker.poll() is not None, 35)
         task = sender(own_server.url, own_server.url)
         assert task.delay().get(timeout=10) == [10.0, 10.0]
-        running = find_running(tmp_path / "redis")
-        assert running is not None
-        os.kill(running.pid, signal.SIGSTOP)
+        os.kill(own_server.pid, signal.SIGSTOP)
         still_until = time.monotonic() + 5
         wait_until(lambda: time.monotonic() > still_until, 6)
-        os.kill(running.pid, signal.SIGCONT)
+        os.kill(own_server.pid, signal.SIGCONT)
         assert task.delay().get(timeout=10) == [10.0, 10.0]
         logged = log.read_text()
         assert "ERROR" not in logged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from .application import state_of
 from .supervise import keeper, preflight
 from .supervise.changes import Changes
 from .supervise.child import Child, child_environ
+from .supervise.giveback import give_back
 from .supervise.program import Program, Wish, address, flask_command, programs
 from .supervise.roots import code_roots
 from .supervise.supervisor import Supervisor
 from .supervise.terminal import Terminal
+from .supervise.workers import Workers
 
 
 @click.command("up", context_settings={"show_default": True})
@@ -52,21 +55,17 @@ def command(
     # Before the app is loaded: it decides whether this is production.
     os.environ["CELERIAC_UP"] = "1"
     state = state_of(ctx)
-    worker_options = [
-        *(("--concurrency", concurrency) if concurrency else ()),
-        *(("--pool", pool) if pool else ()),
-    ]
-    wish = Wish(host, port, workers, web, beat, reload, worker_options)
+    wish = Wish(host, port, workers, web, beat, reload, concurrency, pool)
     ctx.exit(_run(ctx.ensure_object(ScriptInfo), state, wish))
 
 
 def _run(info: ScriptInfo, state: AppState, wish: Wish) -> int:
     instance = Path(state.app.instance_path)
     folder = instance / "celeriac"
-    wish = _with_port(wish)
     has_own_broker = state.settings.broker_url is not None and not state.settings.is_embedded
-    shown = address(wish.host, wish.port) if wish.has_web else ""
-    with preflight.claim_folder(folder, shown):
+    with preflight.claim_folder(folder) as lock:
+        wish = replace(_with_port(wish), has_own_broker=has_own_broker)
+        preflight.name_owner(lock, address(wish.host, wish.port) if wish.has_web else "")
         if has_own_broker:
             preflight.check_broker(state)
         flask = flask_command(info.app_import_path, has_factory=info.create_app is not None)
@@ -86,8 +85,6 @@ def _run(info: ScriptInfo, state: AppState, wish: Wish) -> int:
 def _with_port(wish: Wish) -> Wish:
     if not wish.has_web:
         return wish
-    from dataclasses import replace
-
     return replace(wish, port=preflight.claim_port(wish.host, wish.port))
 
 
@@ -117,11 +114,17 @@ def _supervise(
         changes = Changes(roots, Path(state.app.instance_path))
         changes.start()
     environ = child_environ()
+    children = [Child(program, terminal, environ) for program in to_run]
+    staff = None
+    if server is not None:
+        workers = [child for child in children if child.program.name.startswith("worker")]
+        staff = Workers(workers, terminal, lambda: give_back(state))
     ready = f"Ready: {address(wish.host, wish.port)}" if wish.has_web else "Ready"
     return Supervisor(
-        [Child(program, terminal, environ) for program in to_run],
+        children,
         terminal,
         keeper=keeper.ServerKeeper(server, terminal) if server else None,
+        workers=staff,
         changes=changes,
         ready_text=f"{ready}  (Ctrl-C stops everything)",
     ).run()

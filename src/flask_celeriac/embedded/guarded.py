@@ -142,6 +142,9 @@ class GuardedProcess:
             return int(lines[0])
         self.end()
         self.wait()
+        for pipe in (self._guard.stdin, self._guard.stdout, self._guard.stderr):
+            if pipe is not None:
+                pipe.close()
         number = int(failures[0][1:]) if failures else 0
         raise OSError(number, os.strerror(number) if number else "The guard ended early", program)
 

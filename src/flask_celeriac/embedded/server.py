@@ -148,7 +148,12 @@ class EmbeddedServer:
     ) -> GuardedProcess:
         for _ in range(_PORT_TRIES):
             self._port = _free_port(self._port)
-            process = self._launch(binary, lock)
+            try:
+                process = self._launch(binary, lock)
+            except OSError as error:
+                raise EmbeddedServerError(
+                    f"{binary.path} can not be started: {error.strerror or error}"
+                ) from error
             try:
                 if self._wait_until_ready(process):
                     return process

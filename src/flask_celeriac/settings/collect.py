@@ -110,7 +110,7 @@ def _entries(
     for key in [key for key in config if isinstance(key, str)]:
         if key == "CELERY":
             yield from _dict_entries(config[key], problems)
-        elif (name := flat_name(key)) is not None or is_celery_name(key):
+        elif (name := flat_name(key)) is not None or _is_meant_for_celery(key):
             yield key, key, name, config[key]
         elif (meant := _misspelt_prefix(key)) is not None:
             problems.append(f"{key}: nothing reads this key. Did you mean {meant}?")
@@ -158,6 +158,12 @@ def _is_same(name: str, one: Any, other: Any) -> bool:
     if name in ENVIRONMENT.values():
         one, other = (";".join(v) if isinstance(v, list) else v for v in (one, other))
     return bool(one == other)
+
+
+def _is_meant_for_celery(key: str) -> bool:
+    """Tell by its prefix; others may own `BROKER_*` keys too, so these must be near a known one."""
+    is_near = key.startswith("BROKER_") and nearest_setting(key) is not None
+    return is_near or is_celery_name(key)
 
 
 def _misspelt_prefix(key: str) -> str | None:

@@ -19,8 +19,8 @@ SEND_WITHIN_S = 2.0
 # new one, and its repetition. So each may take a third. Subscribing to a result opens two.
 _BROKER_TRY_S = round(SEND_WITHIN_S / 3, 2)
 _BACKEND_TRY_S = SEND_WITHIN_S / 2
-# Three of these as well: a confirmation from a quorum queue under load takes longer than Redis, so a
-# broken connection to RabbitMQ costs a request 3 s, every later one 1 s.
+# Longer, since a confirmation from a quorum queue under load takes its time: a broken connection to
+# RabbitMQ costs a request three of these, every later one a single one.
 _RABBITMQ_TRY_S = 1.0
 # Longer than a stall of Redis while it forks or fails over, shorter than the 30 s after which the
 # health probe calls a worker dead.

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import IO
 
@@ -50,6 +50,8 @@ class Child:
         self._is_after_change = False
         self._is_restart = False
         self._at_s = 0.0
+        self.may_start: Callable[[], bool] = lambda: True
+        """Asked before each start; after a no, again a moment later."""
 
     @property
     def is_ready(self) -> bool:
@@ -57,7 +59,11 @@ class Child:
         return self._was_ready
 
     def start(self) -> None:
-        """Start the program."""
+        """Start the program, now or as soon as it may."""
+        if not self.may_start():
+            self.state = State.WAITING
+            self._at_s = time.monotonic()
+            return
         self._ready = threading.Event()
         self._was_ready = False
         self._at_s = time.monotonic()

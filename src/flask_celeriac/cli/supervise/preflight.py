@@ -24,8 +24,10 @@ _PORT_WAIT_S = 1.5
 _BROKER_WAIT_S = 8.0
 
 
-def claim_folder(folder: Path, address: str) -> Lock:
+def claim_folder(folder: Path) -> Lock:
     """Take the lock that says: here runs `up`. The lock goes with this process.
+
+    What is written into it is shown to a second `up`: see `name_owner`.
 
     Raises:
         click.ClickException: Another `up` runs, or the folder can not be written.
@@ -40,8 +42,13 @@ def claim_folder(folder: Path, address: str) -> Lock:
             f"`flask celery up` keeps its files in {folder}, which can not be written "
             f"({error.strerror}). Make that folder writable, or give Flask another instance_path."
         ) from None
-    lock.write({"pid": os.getpid(), "address": address})
+    name_owner(lock, "")
     return lock
+
+
+def name_owner(lock: Lock, address: str) -> None:
+    """Write this process, and the address of its web server if it has one, into *lock*."""
+    lock.write({"pid": os.getpid(), "address": address})
 
 
 def _who_runs(folder: Path) -> str:

@@ -6,14 +6,17 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import knock
 
-# On SIGTERM a worker would wait for its running tasks without limit. On SIGQUIT it gives them
-# `worker_soft_shutdown_timeout`, and what still runs then back to the broker.
-_WORKER_STOP = signal.SIGQUIT
+# A worker ends on SIGTERM when its running tasks have. What runs longer than the limit is given
+# back: on the embedded server by `up` itself, which holds for every pool and costs no waiting.
+# On another broker only the worker can, on SIGQUIT after `worker_soft_shutdown_timeout`, which
+# it sleeps to its end; of Celery's pools prefork and threads do that well.
+_WORKER_LIMIT_S = 8.0
+_GIVES_BACK = (None, "prefork", "processes", "threads")
 # Workers need not know each other here, and asking takes a second of each restart.
 _ALONE = ("--without-mingle", "--without-gossip")
 
@@ -50,7 +53,10 @@ class Wish:
     has_web: bool = True
     has_beat: bool = True
     has_reload: bool = True
-    worker_options: Sequence[str] = field(default_factory=tuple)
+    concurrency: str | None = None
+    pool: str | None = None
+    has_own_broker: bool = False
+    """The broker is configured, and not the embedded server."""
 
 
 def flask_command(import_path: str | None, *, has_factory: bool) -> list[str]:
@@ -106,12 +112,15 @@ def _beat(flask: Sequence[str], folder: Path) -> Program:
 
 
 def _worker(flask: Sequence[str], name: str, wish: Wish) -> Program:
-    node = [] if wish.workers == 1 else ["--hostname", f"{name}@%h"]
+    options = [] if wish.workers == 1 else ["--hostname", f"{name}@%h"]
+    for option, value in (("--concurrency", wish.concurrency), ("--pool", wish.pool)):
+        options += [option, value] if value else []
+    is_to_give_back = wish.has_own_broker and wish.pool in _GIVES_BACK
     return Program(
         name=name,
-        command=[*flask, "celery", "worker", *_ALONE, *node, *wish.worker_options],
-        stop_signal=_WORKER_STOP,
-        stop_limit_s=10.0,
+        command=[*flask, "celery", "worker", *_ALONE, *options],
+        stop_signal=signal.SIGQUIT if is_to_give_back else signal.SIGTERM,
+        stop_limit_s=_WORKER_LIMIT_S + (1.0 if is_to_give_back else 0.0),
         ready_line=re.compile(r"\S+@\S+ ready\.$"),
     )
 

@@ -14,12 +14,13 @@ from .changes import Changes, first_syntax_error
 from .child import Child, State
 from .keeper import ServerKeeper
 from .terminal import Terminal
+from .workers import Workers
 
 _TICK_S = 0.1
 _STOP_TICK_S = 0.02
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # The whole end takes less than ten seconds: workers have until the first, all until the second.
-_WORKERS_UNTIL_S = 9.3
+_WORKERS_UNTIL_S = 9.0
 _ALL_UNTIL_S = 9.8
 # Web and beat are given this long each before those behind them are told to stop as well.
 _STEP_S = 0.25
@@ -33,6 +34,7 @@ class Supervisor:
     Args:
         children: In the order in which they are stopped.
         keeper: The embedded server, if there is one; it stops last.
+        workers: Told when all have ended, if what they were running is to be given back here.
         changes: What was saved; None without reload.
         ready_text: Said once, when every child was ready.
     """
@@ -43,12 +45,14 @@ class Supervisor:
         terminal: Terminal,
         *,
         keeper: ServerKeeper | None = None,
+        workers: Workers | None = None,
         changes: Changes | None = None,
         ready_text: str = "Ready",
     ) -> None:
         self._children = children
         self._terminal = terminal
         self._keeper = keeper
+        self._workers = workers
         self._changes = changes
         self._ready_text: str | None = ready_text
         self._signals: list[int] = []
@@ -111,11 +115,13 @@ class Supervisor:
             self._wait_for([child], limit_s, heard)
         self._wait_for(self._children, began_s + _PATIENCE_S, heard)
         if not self._have_stopped(self._children) and len(self._signals) == heard:
-            self._terminal.say("Running tasks may end; what takes longer is given back.")
+            self._terminal.say("Running tasks may end; what takes longer is given back ...")
         self._wait_for(self._children, began_s + _WORKERS_UNTIL_S, heard)
         for child in self._children:
             child.kill()
         self._wait_for(self._children, time.monotonic() + 1.0, len(self._signals))
+        if self._workers is not None:
+            self._workers.give_back()
         if self._keeper is not None:
             self._keeper.server.stop()
         is_cut_short = len(self._signals) > heard

@@ -1,0 +1,45 @@
+"""Give back what killed workers were running, on the embedded server."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flask_celeriac.declare.state import AppState
+
+_LOOKS = 10
+_LOOK_S = 0.05
+
+
+def give_back(state: AppState) -> int:
+    """Put every message that was delivered and not acknowledged back into its queue.
+
+    For the embedded server alone, and only while no worker of `up` lives: there, nobody
+    else has such messages. A worker that somebody started beside `up` is noticed, and then
+    nothing is done.
+
+    Returns:
+        How many messages were given back.
+
+    Raises:
+        Exception: What the server or the transport said; some may have been given back.
+    """
+    with state.celery.connection_for_write() as connection:
+        channel = connection.default_channel
+        if _has_other_worker(channel.client):
+            return 0
+        tags = channel.client.hkeys(channel.unacked_key)
+        for tag in tags:
+            channel.qos.restore_by_tag(tag, leftmost=True)
+        return len(tags)
+
+
+def _has_other_worker(client: Any) -> bool:
+    """Say whether somebody listens for remote control, as every worker does."""
+    for _ in range(_LOOKS):
+        # Connections of workers that were just killed need a moment to vanish.
+        if all(connection["psub"] == "0" for connection in client.client_list()):
+            return False
+        time.sleep(_LOOK_S)
+    return True
