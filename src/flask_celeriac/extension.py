@@ -170,7 +170,7 @@ def _already(app: Flask, taken: str) -> str:
 
 
 def _settings_of(app: Flask, celery: Celery | None) -> Settings:
-    from .cli.invocation import note_up
+    from .cli.invocation import mistakes_in_one_line, note_up
     from .settings import read_settings  # only who initialises an app pays for it
 
     note_up()
@@ -179,11 +179,9 @@ def _settings_of(app: Flask, celery: Celery | None) -> Settings:
     if celery is not None:
         config = _with_own(config, explicit_configuration(celery))
     is_production = not (app.debug or app.testing or is_up)
-    return read_settings(
-        config,
-        is_production=is_production,
-        embedded_url=None if is_production else celery_app.running_server(app),
-    )
+    running = None if is_production else celery_app.running_server(app)
+    with mistakes_in_one_line():
+        return read_settings(config, is_production=is_production, embedded_url=running)
 
 
 def _with_own(config: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

@@ -158,3 +158,9 @@ def test_a_key_that_is_no_text_is_an_error(problems_of):
     assert problems_of({"CELERY": {1: 2}}) == [
         "CELERY: every key must be text, one is a value of type int."
     ]
+
+
+def test_the_variables_of_our_own_commands_are_no_settings(read):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "up_port" not in read({"CELERY_UP_PORT": 5001}).celery

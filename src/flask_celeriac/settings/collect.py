@@ -23,6 +23,9 @@ ENVIRONMENT = {
 }
 # None or "" is what `os.getenv` and empty variables give, and means that nothing was said.
 _EMPTY_MEANS_UNSET = frozenset(ENVIRONMENT.values()) | {"accept_content", "result_accept_content"}
+# FLASK_CELERY_UP_PORT is click's variable for `flask celery up --port`; `from_prefixed_env` takes
+# it for a key of the configuration.
+_COMMAND_PREFIX = "CELERY_UP_"
 _PREFIXES = ("CELERY", "CELERYD", "CELERYBEAT", "CELERIAC")
 
 
@@ -162,6 +165,8 @@ def _is_same(name: str, one: Any, other: Any) -> bool:
 
 def _is_meant_for_celery(key: str) -> bool:
     """Tell by its prefix; others may own `BROKER_*` keys too, so these must be near a known one."""
+    if key.startswith(_COMMAND_PREFIX):
+        return False
     is_near = key.startswith("BROKER_") and nearest_setting(key) is not None
     return is_near or is_celery_name(key)
 
