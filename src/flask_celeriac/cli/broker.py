@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flask_celeriac.health.broker import ask, parse
 from flask_celeriac.transport.probe import bounded_connection
 
 if TYPE_CHECKING:
@@ -36,10 +37,11 @@ def reached(celery: Celery) -> Iterator[Connection]:
         raise click.ClickException(str(error)) from None
     try:
         try:
+            _knock(celery)
             connection.connect()
         except (*connection.connection_errors, OSError) as error:
             raise BrokerUnreachable(
-                f"The broker {masked(celery)} does not answer: {_first_line(error)}"
+                f"The broker {masked(celery)} can not be used: {_first_line(error)}"
             ) from None
         yield connection
     finally:
@@ -47,12 +49,28 @@ def reached(celery: Celery) -> Iterator[Connection]:
             connection.release()
 
 
+def _knock(celery: Celery) -> None:
+    """Ask once over a plain socket: a client library tries a silent server again and again."""
+    if celery.conf.broker_use_ssl:
+        return
+    try:
+        verdict = ask(parse(_url(celery)))
+    except ValueError:
+        return  # a kind of broker that only its library can ask
+    if not verdict.is_healthy:
+        raise BrokerUnreachable(f"The {verdict.text}.")
+
+
+def _url(celery: Celery) -> str:
+    url = celery.conf.broker_read_url or celery.conf.broker_url
+    return url if isinstance(url, str) else ";".join(url or ["amqp://"])
+
+
 def masked(celery: Celery) -> str:
     """Return the broker URL, or several, without passwords."""
     from flask_celeriac.settings import mask_url
 
-    url = celery.conf.broker_read_url or celery.conf.broker_url
-    return str(mask_url(url if isinstance(url, str) else ";".join(url or ["amqp://"])))
+    return str(mask_url(_url(celery)))
 
 
 def _first_line(error: BaseException) -> str:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flask_celeriac.errors import BrokerMissing
+
 from .application import state_of
 
 if TYPE_CHECKING:
@@ -35,10 +37,12 @@ def run(ctx: click.Context, name: str, arguments: tuple[str, ...]) -> None:
     """Run `celery <name> <arguments>` in this process, and end with its exit code.
 
     Raises:
-        click.ClickException: The folder for beat's schedule can not be made.
+        click.ClickException: No broker is configured, or the folder for beat's schedule can not
+            be made; nothing was started.
     """
     _patch_for_greenlets(arguments)
     state = state_of(ctx)
+    _refuse_without_broker(state)
     words = [name, *arguments]
     if not any(map(_LEVEL.fullmatch, arguments)) and "--help" not in arguments:
         words += ["-l", "info"]
@@ -49,6 +53,13 @@ def run(ctx: click.Context, name: str, arguments: tuple[str, ...]) -> None:
         _let_celery_detach(ctx, words)
     # Flask's command line pushes an app context; a worker's tasks must not inherit it.
     ctx.exit(Context().run(_start, state.celery, words))
+
+
+def _refuse_without_broker(state: AppState) -> None:
+    try:
+        state.celery.connection_for_read().release()  # opens nothing
+    except BrokerMissing as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _start(celery: Any, words: list[str]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from flask.cli import ScriptInfo
 
-celery = ScriptInfo().load_app().extensions["celery"]
+celery = ScriptInfo(os.environ.get("FLASK_APP")).load_app().extensions["celery"]

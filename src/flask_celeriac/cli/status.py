@@ -51,7 +51,8 @@ def command(ctx: click.Context, as_json: bool) -> None:
 def _look(celery: Celery) -> dict[str, Any]:
     with reached(celery) as connection:
         server = server_of(connection)
-        workers = workers_of(celery, connection)
+        names, _ = nodes_of(celery, connection)
+        workers = workers_of(celery, connection, names)
         return {
             "broker": {
                 "url": masked(celery),
@@ -76,14 +77,23 @@ def _down(celery: Celery, error: str) -> dict[str, Any]:
     }
 
 
-def workers_of(celery: Celery, connection: Connection) -> list[dict[str, Any]]:
-    """Ask all workers; once it is known how many there are, wait for no more answers."""
-    inspect = celery.control.inspect
-    stats = inspect(timeout=ANSWER_S, connection=connection).stats() or {}
-    if not stats:
+def nodes_of(celery: Celery, connection: Connection) -> tuple[list[str], list[str]]:
+    """Return the names of the workers and of the beats that answer a ping within `ANSWER_S`."""
+    replies = celery.control.ping(timeout=ANSWER_S, connection=connection) or []
+    names = sorted({str(name) for reply in replies for name in reply})
+    beats = [name for name in names if name.startswith("celerybeat@")]
+    return [name for name in names if name not in beats], beats
+
+
+def workers_of(celery: Celery, connection: Connection, names: list[str]) -> list[dict[str, Any]]:
+    """Ask the workers called *names*, waiting for no more answers than that."""
+    if not names:
         return []
-    again = inspect(timeout=ANSWER_S, connection=connection, limit=len(stats), destination=[*stats])
-    active, consumed = again.active(safe=True) or {}, again.active_queues() or {}
+    inspect = celery.control.inspect(
+        timeout=ANSWER_S, connection=connection, limit=len(names), destination=names
+    )
+    stats = inspect.stats() or {}
+    active, consumed = inspect.active(safe=True) or {}, inspect.active_queues() or {}
     return [
         {
             "name": name,

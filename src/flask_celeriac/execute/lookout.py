@@ -189,7 +189,10 @@ def _has_messages(worker: Any) -> bool:
 
 def slots(worker: Any) -> int:
     """Return how many tasks can run at once."""
-    return int(worker.pool.num_processes or 0) if worker.pool else 0
+    try:
+        return int(worker.pool.num_processes or 0)
+    except AttributeError:  # not made yet, or stopped already
+        return 0
 
 
 def busy(worker: Any) -> int:

@@ -20,9 +20,8 @@ class Heartbeat:
 
     A greenlet would fall silent while a task computes, so under gevent and eventlet the
     thread is made with the unpatched primitives. For the same reason it takes no lock and
-    logs nothing; *facts* must only read plain attributes, and ends the heartbeat by returning
-    None. An extension in C that holds the
-    interpreter lock for ten seconds does silence it.
+    logs nothing; *facts* must only read plain attributes. It ends the heartbeat by returning
+    None. An extension in C that holds the interpreter lock for ten seconds does silence it.
     """
 
     def __init__(self, file: StateFile, facts: Callable[[], Mapping[str, Any] | None]) -> None:
@@ -52,8 +51,8 @@ class Heartbeat:
     def _run(self, sleep: Callable[[float], None]) -> None:
         while not self._is_stopped:
             sleep(PERIOD_S)
-            # A full disk shows as a state file that grows old; there is nobody to tell here.
-            with suppress(OSError):
+            # What goes wrong (a full disk) shows as a state file that grows old.
+            with suppress(Exception):
                 self._beat()
         self._file.remove()
 

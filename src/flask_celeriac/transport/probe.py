@@ -9,19 +9,20 @@ from typing import Any, cast
 from celery import Celery
 from kombu import Connection
 
-#: Seconds for the connection, and then for each answer.
-CONNECT_S = 2.0
-ANSWER_S = 2.0
+#: Seconds for a connection or an answer, all tries together.
+LIMIT_S = 2.0
 
+#: redis-py tries three times.
+_REDIS_S = LIMIT_S / 3
 _TIMEOUTS: dict[str, dict[str, float]] = {
-    "redis": {"socket_connect_timeout": CONNECT_S, "socket_timeout": ANSWER_S},
-    "amqp": {"read_timeout": ANSWER_S, "write_timeout": ANSWER_S},
+    "redis": {"socket_connect_timeout": _REDIS_S, "socket_timeout": _REDIS_S},
+    "amqp": {"read_timeout": LIMIT_S, "write_timeout": LIMIT_S},
 }
 
 
 def bounded_connection(celery: Celery) -> Connection:
     """Return a new connection, not opened yet, of which each step ends within seconds."""
-    connection = celery.connection_for_read(connect_timeout=CONNECT_S, heartbeat=0)
+    connection = celery.connection_for_read(connect_timeout=LIMIT_S, heartbeat=0)
     timeouts = _TIMEOUTS.get(connection.transport.driver_type, {})
     connection.transport_options = {**(connection.transport_options or {}), **timeouts}
     return connection

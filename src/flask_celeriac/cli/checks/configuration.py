@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from flask_celeriac.health.broker import ask, parse
 from flask_celeriac.health.state_file import named_folder
 
 from .finding import Finding, error, ok, warning
@@ -37,13 +38,28 @@ def examine(state: AppState) -> Iterator[Finding]:
 
 def _result_backend(url: str | None) -> Iterator[Finding]:
     if url:
-        yield ok("results.backend", "Results are kept.")
+        yield from _reachable(url)
         return
     yield warning(
         "results.backend",
         "No result backend: .get() and chords fail, and nothing tells whether a task failed.",
         "Set CELERY_RESULT_BACKEND, or ignore this if nobody waits for results.",
     )
+
+
+def _reachable(url: str) -> Iterator[Finding]:
+    try:
+        verdict = ask(parse(url))
+    except ValueError:
+        yield ok("results.backend", "Results are kept.")  # in a place that only Celery can ask
+        return
+    if verdict.is_healthy:
+        yield ok("results.backend", "Results are kept, and their server answers.")
+    else:
+        says = verdict.text.replace("broker", "result backend", 1)
+        yield error(
+            "results.backend", f"The {says}.", "Start it, or correct CELERY_RESULT_BACKEND."
+        )
 
 
 def _content(conf: Any) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from .finding import Finding, error, ok, warning
 _OLDEST = (6, 2)
 
 #: First version of each release line with the mend; versions below a line's have no mend.
-#: Source: the advisories GHSA-4789-qfc9-5f9q (Redis) and of Valkey for CVE-2025-49844.
+#: Source: CVE-2025-49844, and the releases of each line that mend it.
 _LUA_MENDED = {
     "Redis": ((6, 2, 20), (7, 2, 11), (7, 4, 6), (8, 0, 4), (8, 2, 2)),
     "Valkey": ((7, 2, 11), (8, 0, 6), (8, 1, 4), (9, 0, 0)),

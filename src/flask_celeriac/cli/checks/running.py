@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from flask_celeriac.cli.status import ANSWER_S, queues_of, workers_of
+from flask_celeriac.cli.status import nodes_of, queues_of, workers_of
 from flask_celeriac.health.state_file import StateFolder, is_alive, named_folder, pid_of
 
 from .configuration import limits_of_pool
@@ -18,19 +18,20 @@ if TYPE_CHECKING:
 
 def examine(celery: Celery, connection: Connection, state_dir: str | None) -> Iterator[Finding]:
     """Ask who answers on the broker."""
-    workers = workers_of(celery, connection)
+    names, beats = nodes_of(celery, connection)
+    workers = workers_of(celery, connection, names)
     yield from _workers(workers)
     for pool in sorted({worker["pool"] for worker in workers}):
         yield from limits_of_pool(celery, pool, "of a running worker")
     yield from _queues(queues_of(celery, workers), bool(workers))
-    yield from _beats(celery, connection, state_dir)
+    yield from _beats(celery, len(beats), state_dir)
 
 
 def _workers(workers: list[dict[str, Any]]) -> Iterator[Finding]:
     if workers:
         slots = sum(worker["slots"] or 0 for worker in workers)
         names = ", ".join(worker["name"] for worker in workers)
-        yield ok("workers", f"{len(workers)} answer, with {slots} slots: {names}.")
+        yield ok("workers", f"Workers answer, with {slots} slots: {names}.")
     else:
         yield warning(
             "workers", "No worker answers: tasks wait.", "Start one with `flask celery worker`."
@@ -48,15 +49,12 @@ def _queues(queues: list[dict[str, Any]], has_workers: bool) -> Iterator[Finding
                 f"Start a worker with -Q {queue['name']}, or route its tasks elsewhere.",
             )
     if has_workers and not alone:
-        yield ok("queues", f"Each of {len(queues)} queues is consumed.")
+        yield ok("queues", "Every queue that is named somewhere is consumed.")
 
 
-def _beats(celery: Celery, connection: Connection, state_dir: str | None) -> Iterator[Finding]:
-    """Count beats: by their state files on this machine, and by answers to a ping elsewhere."""
-    here = _beats_here(state_dir)
-    replies = celery.control.ping(timeout=ANSWER_S, connection=connection) or []
-    answering = [name for reply in replies for name in reply if name.startswith("celerybeat@")]
-    count = max(here, len(answering))
+def _beats(celery: Celery, answering: int, state_dir: str | None) -> Iterator[Finding]:
+    """Count beats: by their state files on this machine, by answers to a ping elsewhere."""
+    count = max(_beats_here(state_dir), answering)
     if count > 1:
         yield warning(
             "beat.number",

@@ -1,0 +1,111 @@
+"""`flask celery worker`, and the same worker without `flask`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+from command_line import CommandLine, wait_until
+
+
+def test_every_option_of_celerys_worker_passes_through(line: CommandLine) -> None:
+    worker = line.flask(
+        "worker", "-Q", "high,low", "-c", "3", "--pool", "threads", "-l", "debug", "-E", "-n", "w@h"
+    )
+    worker.wait_for("w@h ready.")
+    log = worker.log.read_text()
+    for sign in (".> high ", ".> low ", "concurrency: 3 (thread)", "task events: ON", "DEBUG/"):
+        assert sign in log
+    wait_until(lambda: line.is_healthy("worker"))
+    assert worker.stop() == 0
+    assert not list(line.state.iterdir())
+
+
+def test_the_level_is_info_unless_said_otherwise(line: CommandLine) -> None:
+    worker = line.flask("worker", "-c", "1")
+    worker.wait_for("INFO/MainProcess] celery@")
+    quiet = line.flask("worker", "-c", "1", "-El", "error", "-n", "quiet@h")
+    wait_until(lambda: len(list(line.state.glob("worker-*.json"))) == 2)
+    assert "INFO/" not in quiet.log.read_text()
+    assert quiet.stop() == worker.stop() == 0
+
+
+def test_help_is_celerys_own(line: CommandLine) -> None:
+    done = line.run("worker", "--help")
+    assert done.returncode == 0
+    assert "worker [OPTIONS]" in done.stdout
+    assert "--max-tasks-per-child" in done.stdout
+
+
+def test_an_option_that_celery_does_not_know_is_a_usage_error(line: CommandLine) -> None:
+    done = line.run("worker", "--concurency", "3")
+    assert done.returncode == 2
+    assert "--concurrency" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_exit_code_is_the_workers(line: CommandLine, dead_url: str) -> None:
+    config = json.dumps({"CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP": False})
+    done = line.run("worker", "-c", "1", SHOP_URL=dead_url, SHOP_CONFIG=config)
+    assert done.returncode == 1, done
+    assert "canary" not in done.stdout + done.stderr
+
+
+def test_a_worker_of_the_celery_command_keeps_its_state_file_too(line: CommandLine) -> None:
+    (line.folder / "service.py").write_text(
+        "from shop import create_app\nflask_app = create_app()\n"
+        "my_celery = flask_app.extensions['celery']\n"
+    )
+    worker = line.start("celery", "-A", "service:my_celery", "worker", "-c", "1", "-l", "info")
+    worker.wait_for(" ready.")
+    wait_until(lambda: line.is_healthy("worker"))
+    done = line.run("call", "shop.greet", '["a worker"]', "--wait")
+    assert json.loads(done.stdout) == {"hello": "a worker", "from": "shop"}
+    assert worker.stop() == 0
+
+
+def test_tasks_do_not_inherit_the_context_of_the_command_line(line: CommandLine) -> None:
+    (line.folder / "peek.py").write_text(
+        "from shop import celeriac, create_app\n"
+        "from celery.signals import worker_ready\nfrom flask import has_app_context\n"
+        "app = create_app()\n"
+        "@worker_ready.connect\n"
+        "def tell(**_): print(f'context={has_app_context()}')\n"
+    )
+    for pool in ("solo", "gevent"):
+        worker = line.start("flask", "--app", "peek", "celery", "worker", "-P", pool, "-n", pool)
+        worker.wait_for("context=")
+        assert "context=False" in worker.log.read_text()
+        assert worker.stop() == 0
+
+
+def test_a_green_pool_is_patched_before_the_app_is_imported(line: CommandLine) -> None:
+    (line.folder / "green.py").write_text(
+        "from gevent.monkey import is_module_patched\n"
+        "print('patched:', is_module_patched('socket'), flush=True)\n"
+        "from shop import create_app\napp = create_app()\n"
+    )
+    command = ("flask", "--app", "green", "celery", "worker", "--pool=gevent", "-c", "7")
+    worker = line.start(*command)
+    worker.wait_for(" ready.")
+    assert "patched: True" in worker.log.read_text()
+    assert "concurrency: 7 (gevent)" in worker.log.read_text()
+    wait_until(lambda: line.is_healthy("worker"))
+    assert worker.stop() == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="daemons are of Unix")
+def test_a_worker_detaches_itself(line: CommandLine) -> None:
+    pid_file = line.folder / "worker.pid"
+    log = line.folder / "worker.log"
+    done = line.run("worker", "-D", "-c", "1", f"--pidfile={pid_file}", f"--logfile={log}")
+    assert done.returncode == 0, done
+    wait_until(pid_file.exists)
+    pid = int(pid_file.read_text())
+    try:
+        wait_until(lambda: log.exists() and " ready." in log.read_text())
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not pid_file.exists())
