@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar,
 from celery import Celery
 from flask import Flask
 
-from .declare import celery_app, request_id
+from .declare import adoption, celery_app, request_id
 from .declare.carry import Carrier, Carriers
 from .declare.celery_app import FlaskCelery
 from .declare.collect import Declarations
 from .declare.discover import import_task_modules
-from .declare.internals import explicit_configuration
 from .declare.state import AppState, find, remember
 from .declare.task import AsyncTask, Task
 from .errors import AlreadyInitialized, ConfigurationError
@@ -66,19 +65,17 @@ class Celeriac:
             if taken in app.extensions:
                 raise AlreadyInitialized(_already(app, taken))
         settings = _settings_of(app, self._celery)
-        celery = celery_app.make(app.name) if self._celery is None else self._adopt(self._celery)
+        made = self._celery
+        celery = celery_app.make(app.name) if made is None else adoption.adopt(made)
         state = AppState(app, celery, settings, self._carriers, {})
         celery_app.attach(celery, state)
-        _configure(state, is_adopted=self._celery is not None)
+        _configure(state)
         app.extensions["celery"], app.extensions["celeriac"] = celery, state
         remember(state)
         request_id.install(app, settings.request_id_header)
         self._declarations.bind(state)
         _add_doors(state)
         import_task_modules(app, settings.task_packages)
-
-    def _adopt(self, celery: Celery) -> FlaskCelery:
-        return celery_app.adopt(celery)
 
     @property
     def celery(self) -> FlaskCelery:
@@ -177,7 +174,7 @@ def _settings_of(app: Flask, celery: Celery | None) -> Settings:
     is_up = os.environ.get("CELERIAC_UP") == "1"
     config: Mapping[str, Any] = app.config
     if celery is not None:
-        config = _with_own(config, explicit_configuration(celery))
+        config = _with_own(config, adoption.own_configuration(celery))
     is_production = not (app.debug or app.testing or is_up)
     running = None if is_production else celery_app.running_server(app)
     with mistakes_in_one_line():
@@ -196,13 +193,10 @@ def _with_own(config: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, An
     return {**config, "CELERY": {**own, **given}}
 
 
-def _configure(state: AppState, *, is_adopted: bool) -> None:
+def _configure(state: AppState) -> None:
     configuration = dict(state.settings.celery)
     attach(state.celery, configuration, state.settings.state_dir)
-    if is_adopted:
-        state.celery.conf.update(configuration)
-    else:
-        state.celery.config_from_object(configuration)
+    adoption.configure(state.celery, configuration)
 
 
 def _add_doors(state: AppState) -> None:

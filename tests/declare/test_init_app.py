@@ -169,6 +169,26 @@ def test_a_passed_celery_object_keeps_what_it_was_configured_with(make_app, redi
     assert my_celery.conf.accept_content == ["json"]
 
 
+def test_a_passed_celery_object_serves_one_app_after_the_other(make_app):
+    my_celery = Celery("service", task_default_queue="own")
+
+    @my_celery.task()
+    def where() -> str:
+        return current_app.name
+
+    def make(name: str, **config) -> Flask:
+        return make_app(name, celeriac=Celeriac(celery=my_celery), **config)
+
+    eager = make("eager", CELERY_TASK_ALWAYS_EAGER=True, CELERY_TASK_DEFAULT_PRIORITY=3)
+    assert where.delay().get() == "eager"
+    later = make("later", CELERY_RESULT_BACKEND=None)
+    assert where.app.conf.task_always_eager is False
+    assert where.app.conf.task_default_priority is None
+    assert where.app.conf.task_default_queue == "own"
+    assert where.apply().get() == "later"
+    assert [app.extensions["celery"] for app in (eager, later)] == [my_celery, my_celery]
+
+
 def test_a_passed_celery_object_that_contradicts_the_app_is_an_error(make_app):
     my_celery = Celery("service", broker="redis://elsewhere/1")
     with pytest.raises(ConfigurationError, match="broker_url"):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from contextvars import Context
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from celery import Celery, signals
@@ -16,7 +18,7 @@ from kombu.utils.objects import cached_property
 
 from flask_celeriac.errors import ArgumentsNotJSON, BrokerMissing
 
-from . import carry, collect, context, coroutine, internals
+from . import carry, collect, context, coroutine
 from .result import AsyncResult, GroupResult, ResultSet, naming_lost_backend
 from .state import make_default
 
@@ -87,6 +89,9 @@ class FlaskCelery(Celery):
     registry_cls: Any = FlaskTaskRegistry
     finalized: bool
     celeriac: AppState
+    #: Of an adopted object: what the user gave it, and the names that a Flask app set on it.
+    own: Mapping[str, Any] = MappingProxyType({})
+    applied: frozenset[str] = frozenset()
 
     def set_current(self) -> None:
         """Do nothing: the app context decides which app is current, thread by thread."""
@@ -182,29 +187,6 @@ def running_server(app: Flask) -> str | None:
 def make(name: str) -> FlaskCelery:
     """A Celery app called *name* that no thread takes for its current one."""
     return FlaskCelery(name, set_as_current=False)
-
-
-def adopt(celery: Celery) -> FlaskCelery:
-    """Turn the user's Celery object into a :class:`FlaskCelery`, in place.
-
-    Its class becomes a subclass of what it was, so that every reference to the object, and every
-    task already declared on it, follows. Adopting twice changes nothing.
-    """
-    if not isinstance(celery, FlaskCelery):
-        own = type(celery)
-        celery.__class__ = (
-            FlaskCelery
-            if own is Celery
-            else type(own.__name__, (FlaskCelery, own), {"__module__": own.__module__})
-        )
-        for made_too_early in ("Task", "AsyncResult", "GroupResult", "ResultSet"):
-            celery.__dict__.pop(made_too_early, None)
-        registry = internals.registry_of(celery)
-        registry.__class__ = FlaskTaskRegistry
-        for task in registry.values():
-            adopt_task(task)
-    internals.forget_current(celery)
-    return celery  # type: ignore[return-value]
 
 
 @signals.celeryd_init.connect(weak=False, dispatch_uid="flask_celeriac.declare.celery_app.worker")

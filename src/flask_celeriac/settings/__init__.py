@@ -8,6 +8,14 @@ from __future__ import annotations
 
 from .masking import mask_url
 from .model import Applied, CelerySettingWarning, Settings
+from .names import stock_default
 from .read import read_settings
 
-__all__ = ["Applied", "CelerySettingWarning", "Settings", "mask_url", "read_settings"]
+__all__ = [
+    "Applied",
+    "CelerySettingWarning",
+    "Settings",
+    "mask_url",
+    "read_settings",
+    "stock_default",
+]
