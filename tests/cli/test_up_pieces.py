@@ -296,15 +296,15 @@ def test_a_syntax_error_is_found_before_anything_restarts(tmp_path: Path) -> Non
 def test_the_project_around_an_apps_package_is_watched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = tmp_path.resolve() / "shop" / "web"
+    package = tmp_path.resolve() / "orchard" / "web"
     package.mkdir(parents=True)
     for folder in (package.parent, package):
         (folder / "__init__.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
-    __import__("shop.web")
+    __import__("orchard.web")
 
-    assert code_roots(Flask("shop.web"), []) == [tmp_path.resolve()]
-    assert code_roots(Flask("shop.web"), ["shop.web", "no.such.package", "flask"]) == [
+    assert code_roots(Flask("orchard.web"), []) == [tmp_path.resolve()]
+    assert code_roots(Flask("orchard.web"), ["orchard.web", "no.such.package", "flask"]) == [
         tmp_path.resolve()
     ]
 
