@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flask import g, has_app_context, has_request_context
+from flask import has_request_context
 
 from flask_celeriac.errors import CarryError
 
-from .request_id import current_request_id
+from .active import active_context
+from .request_id import request_id_of
 
 if TYPE_CHECKING:
     from .state import AppState
@@ -50,38 +51,34 @@ class Carriers(dict[str, Carrier]):
         self[carrier.name] = carrier
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """What a task's message brought along."""
-
-    request_id: str | None = None
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-
-def received(task_request: Any) -> Received:
-    """Read the header of a running task's message; anything malformed counts as absent."""
-    header = (task_request.headers or {}).get(HEADER)
-    if not isinstance(header, Mapping):
-        return Received()
-    request_id, values = header.get("request_id"), header.get("carry")
-    return Received(
-        request_id if isinstance(request_id, str) else None,
-        values if isinstance(values, Mapping) else {},
-    )
+def header_of(task_request: Any) -> dict[str, Any]:
+    """Return our header of a running task's message; anything malformed counts as absent."""
+    headers = task_request.headers
+    header = headers.get(HEADER) if headers else None
+    return header if isinstance(header, dict) else {}
 
 
-def restore(carriers: Carriers, brought: Received) -> None:
-    """Hand each value that was brought to its `load`, in the order of the `carry` calls.
+def request_id_in(header: Mapping[str, Any]) -> str | None:
+    """Return the request id that *header* brought, if any."""
+    request_id = header.get("request_id")
+    return request_id if isinstance(request_id, str) else None
+
+
+def restore(carriers: Carriers, g: Any, header: Mapping[str, Any]) -> None:
+    """Hand each value that *header* brought to its `load`, in the order of the `carry` calls.
 
     Raises:
         CarryError: A `load` failed; the task does not run, since it could act for the wrong
             user or tenant.
     """
-    setattr(g, _RECEIVED, brought)
+    values = header.get("carry")
+    if not isinstance(values, dict):
+        return
+    setattr(g, _RECEIVED, values)
     for name, carrier in carriers.items():
-        if name in brought.values:
+        if name in values:
             try:
-                carrier.load(brought.values[name])
+                carrier.load(values[name])
             except Exception as error:
                 raise CarryError(
                     f"The carried value {name!r} could not be loaded: {type(error).__name__}: "
@@ -97,16 +94,19 @@ def outgoing(state: AppState, headers: Mapping[str, Any] | None) -> dict[str, An
     """
     if headers is not None and HEADER in headers:
         return dict(headers)
-    if not has_app_context():
+    context = active_context()
+    if context is None:
         return None if headers is None else dict(headers)
-    ours = {"request_id": current_request_id(), "carry": _dump_all(state.carriers)}
-    known = {key: value for key, value in ours.items() if value}
-    return {**(headers or {}), HEADER: known}
+    ours: dict[str, Any] = {}
+    if request_id := request_id_of(context):
+        ours["request_id"] = request_id
+    if values := _dump_all(state.carriers, context.g):
+        ours["carry"] = values
+    return {**headers, HEADER: ours} if headers else {HEADER: ours}
 
 
-def _dump_all(carriers: Carriers) -> dict[str, Any]:
-    brought = g.get(_RECEIVED)
-    values = dict(brought.values) if brought is not None else {}
+def _dump_all(carriers: Carriers, g: Any) -> dict[str, Any]:
+    values = dict(g.get(_RECEIVED, ()))
     for carrier in carriers.values():
         value = _dump(carrier)
         if value is not None:

@@ -19,7 +19,7 @@ from kombu.utils.objects import cached_property
 from flask_celeriac.errors import ArgumentsNotJSON, BrokerMissing
 
 from . import carry, collect, context, coroutine
-from .result import AsyncResult, GroupResult, ResultSet, naming_lost_backend
+from .result import AsyncResult, GroupResult, ResultSet, name_lost_backend
 from .state import make_default
 
 if TYPE_CHECKING:
@@ -122,11 +122,13 @@ class FlaskCelery(Celery):
         if headers is not None:
             options["headers"] = headers
         # Celery listens for the result before it publishes: when that fails, nothing was sent.
-        with naming_lost_backend("Nothing was sent."):
-            try:
-                return super().send_task(name, *args, **options)
-            except EncodeError as error:
-                raise _not_json(name, error) from error
+        try:
+            return super().send_task(name, *args, **options)
+        except EncodeError as error:
+            raise _not_json(name, error) from error
+        except RuntimeError as error:
+            name_lost_backend(error, "Nothing was sent.")
+            raise
 
     def connection_for_write(self, url: Any = None, **options: Any) -> Any:
         """As in Celery; raises `BrokerMissing` where Celery would try RabbitMQ on localhost."""

@@ -63,7 +63,13 @@ class Declarations:
         Raises:
             NotInitialized, AmbiguousApp: No app, or several and no context.
         """
-        return app_state.find(self.states, f"The task {task.name!r}").celery.tasks[task.name]
+        state = app_state.in_context()
+        if state is None or state.tasks.get(task.name) is not task:
+            state = app_state.find(self.states, f"The task {task.name!r}")
+        celery = state.celery
+        # `Celery.tasks` finalises, under a lock, each time it is asked.
+        known = registry_of(celery) if celery.finalized else celery.tasks
+        return known[task.name]
 
     def _register(self, task: Task[..., Any], state: AppState) -> None:
         state.tasks[task.name] = task

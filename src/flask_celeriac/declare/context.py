@@ -9,13 +9,11 @@ the next link of its chain are inside; receivers of `task_prerun` and `task_post
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
 
 from celery import signals
-from flask import g
 from flask.ctx import AppContext
 
 from . import carry
@@ -23,13 +21,7 @@ from .request_id import REQUEST_ID
 
 _Hook = Callable[[str, Any], Any]
 
-
-@dataclass(slots=True)
-class _Run:
-    context: AppContext
-
-
-_run: ContextVar[_Run | None] = ContextVar("flask_celeriac.run", default=None)
+_run: ContextVar[AppContext | None] = ContextVar("flask_celeriac.run", default=None)
 
 
 def entering(hook: _Hook) -> _Hook:
@@ -38,32 +30,36 @@ def entering(hook: _Hook) -> _Hook:
         return hook
 
     def on_task_init(task_id: str, task: Any) -> Any:
-        _enter(task)
+        _enter(task_id, task)
         return hook(task_id, task)
 
     on_task_init.is_entering = True  # type: ignore[attr-defined]
     return on_task_init
 
 
-def _enter(task: Any) -> None:
+def _enter(task_id: str, task: Any) -> None:
     # A run whose end was cut short, as by a time limit at the wrong moment, leaves its context.
-    _leave(None)
+    if _run.get() is not None:
+        _leave(None)
     state = task.app.celeriac
-    _run.set(run := _Run(state.app.app_context()))
-    run.context.push()
-    received = carry.received(task.request)
-    setattr(g, REQUEST_ID, received.request_id or task.request.id)
-    carry.restore(state.carriers, received)
+    run = state.app.app_context()
+    _run.set(run)
+    run.push()
+    header = carry.header_of(task.request)
+    setattr(run.g, REQUEST_ID, carry.request_id_in(header) or task_id)
+    carry.restore(state.carriers, run.g, header)
 
 
 def _leave(error: BaseException | None) -> None:
     run = _run.get()
     if run is not None:
         _run.set(None)
-        run.context.pop(error)
+        run.pop(error)
 
 
 @signals.task_postrun.connect(weak=False, dispatch_uid="flask_celeriac.declare.context")
-def _on_postrun(retval: Any = None, **_: Mapping[str, Any]) -> None:
-    if _run.get() is not None:
-        _leave(retval if isinstance(retval, BaseException) else sys.exc_info()[1])
+def _on_postrun(retval: Any = None, **_: Any) -> None:
+    run = _run.get()
+    if run is not None:
+        _run.set(None)
+        run.pop(retval if isinstance(retval, BaseException) else sys.exc_info()[1])

@@ -7,7 +7,10 @@ import re
 from typing import Any
 from uuid import uuid4
 
-from flask import Flask, Response, g, has_app_context, has_request_context, request
+from flask import Flask, Response, has_request_context, request
+from flask.ctx import AppContext
+
+from .active import active_context
 
 #: Name of the id in `flask.g`; an application may set it itself before the first task is sent.
 REQUEST_ID = "request_id"
@@ -24,12 +27,16 @@ def current_request_id() -> str | None:
     harmless characters, a new UUID. In a task it is that of the request it was sent from, or
     else the id of the task that began the chain of events.
     """
-    if not has_app_context():
-        return None
-    known = g.get(REQUEST_ID)
+    context = active_context()
+    return None if context is None else request_id_of(context)
+
+
+def request_id_of(context: AppContext) -> str | None:
+    """The same for *context*, the active one."""
+    known = context.g.get(REQUEST_ID)
     if known is None and has_request_context():
         known = _from_header() or uuid4().hex
-        setattr(g, REQUEST_ID, known)
+        setattr(context.g, REQUEST_ID, known)
     return None if known is None else str(known)
 
 
@@ -61,8 +68,9 @@ def _install_record_factory() -> None:
 
     def with_request_id(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = make_record(*args, **kwargs)
-        if not hasattr(record, REQUEST_ID):
-            setattr(record, REQUEST_ID, current_request_id() or "-")
+        fields = record.__dict__
+        if REQUEST_ID not in fields:
+            fields[REQUEST_ID] = current_request_id() or "-"
         return record
 
     with_request_id.adds_request_id = True  # type: ignore[attr-defined]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from celery import result as celery_result
@@ -20,14 +19,9 @@ from flask_celeriac.errors import ResultBackendMissing, ResultBackendUnavailable
 R = TypeVar("R")
 
 
-@contextmanager
-def naming_lost_backend(consequence: str) -> Iterator[None]:
-    """Raise `ResultBackendUnavailable` for what Celery reports as a plain `RuntimeError`."""
-    try:
-        yield
-    except RuntimeError as error:
-        if str(error) != E_RETRY_LIMIT_EXCEEDED:
-            raise
+def name_lost_backend(error: RuntimeError, consequence: str) -> None:
+    """Raise `ResultBackendUnavailable` if *error* is what Celery reports a lost backend as."""
+    if str(error) == E_RETRY_LIMIT_EXCEEDED:
         raise ResultBackendUnavailable(
             f"The result backend does not answer: {error.__cause__}. {consequence}"
         ) from error
@@ -49,8 +43,10 @@ class _Waiting:
             timeout = self.app.celeriac.settings.result_timeout_s
         began = time.monotonic()
         try:
-            with naming_lost_backend("The task may still run; ask again later."):
-                return wait(timeout=timeout, **options)
+            return wait(timeout=timeout, **options)
+        except RuntimeError as error:
+            name_lost_backend(error, "The task may still run; ask again later.")
+            raise
         except CeleryTimeoutError as error:
             # A task may itself have failed with this class: only our own deadline is renamed.
             if timeout is None or time.monotonic() - began < timeout:
@@ -86,8 +82,10 @@ class AsyncResult(_Waiting, celery_result.AsyncResult, Generic[R]):  # type: ign
 
     def __del__(self) -> None:
         # Celery unsubscribes here; there is nobody to tell that the backend is gone.
-        with suppress(Exception):
+        try:  # noqa: SIM105 - a `with` would cost each task a microsecond
             super().__del__()
+        except Exception:  # noqa: S110
+            pass
 
 
 class ResultSet(_Waiting, celery_result.ResultSet):

@@ -14,6 +14,8 @@ from flask import Flask, current_app
 
 from flask_celeriac.errors import AmbiguousApp, NotInitialized
 
+from .active import active_context
+
 if TYPE_CHECKING:
     from flask_celeriac.settings import Settings
 
@@ -55,9 +57,10 @@ def make_default(state: AppState) -> None:
 
 def in_context() -> AppState | None:
     """The state of the app whose context is active, or None."""
-    if not current_app:
+    context = active_context()
+    if context is None:
         return None
-    state = current_app.extensions.get("celeriac")
+    state = context.app.extensions.get("celeriac")
     return state if isinstance(state, AppState) else None
 
 
@@ -77,9 +80,11 @@ def find(candidates: Iterable[AppState], what: str) -> AppState:
         if active is not None and active in candidates:
             return active
         raise NotInitialized(_not_of_active(candidates, what))
-    if len(list(candidates)) > 1:
-        gc.collect()  # apps of finished tests are cycles: only what is really alive counts
     states = list(candidates)
+    if len(states) > 1:
+        del states
+        gc.collect()  # apps of finished tests are cycles: only what is really alive counts
+        states = list(candidates)
     if not states:
         raise NotInitialized(
             f"{what} was used before any Flask app was initialised: call init_app(app) first, "
