@@ -1,0 +1,111 @@
+"""Measures Flask-Celeriac against plain Celery: `python -m benchmarks --help`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from . import imports, rounds, summary, table
+
+_RESULTS = Path(__file__).parent / "results"
+_PACKAGES = ("flask-celeriac", "flask", "celery", "kombu", "redis", "hiredis")
+#: What `--quick` sets: enough to see that everything runs, too little to believe.
+_QUICK = {"pools": ["solo"], "pairs": 1, "starts": 1, "tasks": 5, "import_pairs": 1}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, write the JSON file and print the table; 0 whatever the figures are."""
+    options = _parser().parse_args(arguments)
+    if options.quick:
+        vars(options).update(_QUICK)
+    began_at = datetime.now(UTC)
+    loads = [os.getloadavg()]
+    results = _measured(options)
+    loads.append(os.getloadavg())
+    results = {"about": _about(options, began_at, loads), **results}
+    options.results.mkdir(parents=True, exist_ok=True)
+    path = options.results / f"{began_at:%Y%m%dT%H%M%SZ}.json"
+    path.write_text(json.dumps(results, indent=1))
+    print(table.render(results))
+    print(f"\nWritten to {path}")
+    return 0
+
+
+def _measured(options: argparse.Namespace) -> dict[str, Any]:
+    raw: dict[str, Any] = {}
+    pools: dict[str, Any] = {}
+    for pool in options.pools:
+        concurrency = 1 if pool == "solo" else options.concurrency
+        measured = rounds.measure(
+            rounds.Plan(
+                pool, concurrency, options.tasks, options.pairs, options.starts, options.loglevel
+            ),
+            _say,
+        )
+        pools[pool] = summary.of_rounds(measured)
+        raw[pool] = _plain(measured)
+    _say("start of programs")
+    starts = imports.measure(options.import_pairs) if options.import_pairs else {}
+    added = summary.of_imports(starts)
+    judged = summary.targets(pools, added)
+    return {
+        "pools": pools,
+        "imports": added,
+        "targets": [{**asdict(target), "verdict": target.verdict} for target in judged],
+        "raw": {"pools": raw, "imports": _plain(starts)},
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Make of dataclasses inside lists and dicts what JSON can hold."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return asdict(value)
+
+
+def _about(
+    options: argparse.Namespace, began_at: datetime, loads: Sequence[tuple[float, ...]]
+) -> dict[str, Any]:
+    return {
+        "began_at": began_at.isoformat(),
+        "took_s": round((datetime.now(UTC) - began_at).total_seconds(), 1),
+        "options": {key: value for key, value in vars(options).items() if key != "results"},
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} processors",
+        "load_averages": loads,
+        "versions": {name: version(name) for name in _PACKAGES},
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    add = parser.add_argument
+    add("--quick", action="store_true", help="only see that everything runs")
+    add("--pools", nargs="*", default=["solo", "prefork"], help="pools of the worker")
+    add("--concurrency", type=int, default=2, help="slots of a pool that is not solo")
+    add("--tasks", type=int, default=40, help="tasks in a round")
+    add("--pairs", type=int, default=100, help="pairs of rounds for each start of the processes")
+    add("--starts", type=int, default=6, help="how often the processes are started anew")
+    add("--loglevel", default="info", help="of the workers; info is what Flask-Celeriac starts")
+    add("--import-pairs", type=int, default=25, help="pairs of starts of a program")
+    add("--results", type=Path, default=_RESULTS, help="folder for the JSON file")
+    return parser
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

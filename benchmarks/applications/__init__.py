@@ -1,0 +1,1 @@
+"""The application of the benchmark, twice: on plain Celery and on Flask-Celeriac."""

@@ -1,0 +1,192 @@
+"""Short rounds, in pairs: first one side, then the other, then the other way round."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flask_celeriac.embedded import EmbeddedServer
+
+from .side import Side, SideError
+from .spread import percentile
+
+#: The baseline first.
+SIDES = ("plain", "celeriac")
+_PLACES = ("broker_url", "result_backend")
+#: Round trips and views, which take long and have no target, are measured in every fifth pair: an
+#: odd number, so that their order changes too.
+_WAITS_EVERY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured.
+
+    Attributes:
+        pool: Celery's name of the worker's pool.
+        concurrency: Its slots.
+        tasks: Tasks in each round, 1 or more.
+        pairs: Pairs of rounds for each start of the processes, 1 or more.
+        starts: How often all processes are started anew, 1 or more.
+        loglevel: The worker's.
+    """
+
+    pool: str
+    concurrency: int
+    tasks: int
+    pairs: int
+    starts: int
+    loglevel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round of one side; seconds for each task.
+
+    Attributes:
+        elapsed_s: On the clock on the wall.
+        client_s: Processor time of the web process.
+        worker_s: Processor time of the worker, with its pool.
+        p50_s: Median of the waits for a result; None where nobody waits for one.
+        p99_s: What 99 % of the waits do not exceed.
+    """
+
+    elapsed_s: float
+    client_s: float
+    worker_s: float
+    p50_s: float | None = None
+    p99_s: float | None = None
+
+
+#: The rounds of each measure and side, by start of the processes.
+Rounds = dict[str, dict[str, list[list[Round]]]]
+
+
+def measure(plan: Plan, say: Callable[[str], None]) -> Rounds:
+    """Measure both sides by *plan*.
+
+    Args:
+        say: Told what is going on, in short lines.
+
+    Raises:
+        SideError: A process failed, or both sides did not have the same settings.
+    """
+    rounds: Rounds = {name: {side: [] for side in SIDES} for name in _MEASURES}
+    with (
+        tempfile.TemporaryDirectory(prefix="benchmark-") as folder,
+        EmbeddedServer(Path(folder) / "redis") as server,
+    ):
+        for start in range(plan.starts):
+            say(f"{plan.pool}: start {start + 1} of {plan.starts}")
+            with _both_sides(plan, server.url, Path(folder)) as sides:
+                measured = _one_start(plan, sides, is_swapped=start % 2 == 1)
+            for name, side, all_rounds in measured:
+                rounds[name][side].append(all_rounds)
+    return rounds
+
+
+@contextmanager
+def _both_sides(plan: Plan, url: str, folder: Path) -> Iterator[Mapping[str, Side]]:
+    """Start Flask-Celeriac, then plain Celery with the settings that resulted."""
+    server, _, _ = url.rpartition("/")
+    options: dict[str, Any] = {
+        "pool": plan.pool,
+        "concurrency": plan.concurrency,
+        "loglevel": plan.loglevel,
+    }
+    with ExitStack() as stack:
+        celeriac = stack.enter_context(Side("celeriac", f"{server}/1", folder, given={}, **options))
+        plain = stack.enter_context(
+            Side("plain", f"{server}/2", folder, given=celeriac.settings, **options)
+        )
+        _require_same_settings(plain, celeriac)
+        yield {side.name: side for side in (plain, celeriac)}
+
+
+def _require_same_settings(one: Side, other: Side) -> None:
+    for role in ("worker", "client"):
+        a, b = one.settings[role], other.settings[role]
+        keys = (a.keys() | b.keys()) - {*_PLACES}
+        differing = {key: (a.get(key), b.get(key)) for key in keys if a.get(key) != b.get(key)}
+        if differing:
+            raise SideError(f"The settings of the {role}s differ: {differing}")
+
+
+def _one_start(
+    plan: Plan, sides: Mapping[str, Side], *, is_swapped: bool
+) -> list[tuple[str, str, list[Round]]]:
+    kept: dict[tuple[str, str], list[Round]] = {
+        (name, side): [] for name in _MEASURES for side in SIDES
+    }
+    _one_pair(plan, sides, SIDES, [*_MEASURES])  # imports, connections and caches: not counted
+    for pair in range(plan.pairs):
+        order = SIDES[::-1] if (pair % 2 == 1) != is_swapped else SIDES
+        names = [*_MEASURES] if pair % _WAITS_EVERY == 0 else ["enqueue", "drain"]
+        for key, one in _one_pair(plan, sides, order, names).items():
+            kept[key].append(one)
+    return [(name, side, all_rounds) for (name, side), all_rounds in kept.items()]
+
+
+def _one_pair(
+    plan: Plan, sides: Mapping[str, Side], order: tuple[str, ...], names: list[str]
+) -> dict[tuple[str, str], Round]:
+    # Measure by measure, so that the two rounds of a pair come right after each other.
+    measured = {}
+    for name in names:
+        for side in order:
+            measured[name, side] = _MEASURES[name](sides[side], plan.tasks)
+    return measured
+
+
+def _timed(side: Side, count: int, act: Callable[[], dict[str, Any]]) -> Round:
+    client_s, worker_s = side.client.read_s(), side.worker.read_s()
+    began = time.perf_counter()
+    answer = act()
+    elapsed_s = answer.get("elapsed_s", time.perf_counter() - began)
+    client_s, worker_s = side.client.read_s() - client_s, side.worker.read_s() - worker_s
+    waits_s = answer.get("latencies_s")
+    return Round(
+        elapsed_s / count,
+        client_s / count,
+        worker_s / count,
+        percentile(waits_s, 0.5) if waits_s else None,
+        percentile(waits_s, 0.99) if waits_s else None,
+    )
+
+
+def _enqueue(side: Side, count: int) -> Round:
+    side.hold()
+    return _timed(side, count, lambda: side.ask("enqueue", count=count))
+
+
+def _drain(side: Side, count: int) -> Round:
+    def act() -> dict[str, Any]:
+        side.release()
+        side.wait_until_drained()
+        return {}
+
+    drained = _timed(side, count, act)
+    side.ask("collect")
+    return drained
+
+
+def _round_trip(side: Side, count: int) -> Round:
+    return _timed(side, count, lambda: side.ask("round_trip", count=count))
+
+
+def _view(side: Side, count: int) -> Round:
+    return _timed(side, count, lambda: side.ask("view", count=count))
+
+
+#: In the order of a pair: a drain empties the queue that the enqueue before it filled.
+_MEASURES: dict[str, Callable[[Side, int], Round]] = {
+    "enqueue": _enqueue,
+    "drain": _drain,
+    "round trip": _round_trip,
+    "view": _view,
+}

