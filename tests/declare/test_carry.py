@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 
 import pytest
@@ -95,6 +96,16 @@ def test_log_records_of_both_sides_have_the_request_id(app, worker, garden_log):
         "asked": "abc-2",
         "speaking": "abc-2",
     }
+
+
+def test_an_application_may_put_its_own_id_on_a_record(app, garden_log):
+    with app.test_request_context("/", headers={"X-Request-ID": "abc-3"}):
+        logging.getLogger("garden").warning("mine", extra={"request_id": "own"})
+        logging.getLogger("garden").warning("ours")
+    assert [record.request_id for record in garden_log] == ["own", "abc-3"]
+    shown = [logging.Formatter("%(request_id)s %(message)s").format(r) for r in garden_log]
+    assert shown == ["own mine", "abc-3 ours"]
+    assert [copy.copy(record).request_id for record in garden_log] == ["own", "abc-3"]
 
 
 def test_a_task_sent_outside_any_request_has_an_id_of_its_own(app, worker):

@@ -61,6 +61,17 @@ def install(app: Flask, header: str) -> None:
     _install_record_factory()
 
 
+class _Fields(dict[str, Any]):
+    """A log record's fields, of which the application may replace ours.
+
+    `Logger.makeRecord` refuses an `extra` that names a field which the record has already, so
+    ``extra={"request_id": ...}``, common in applications, would fail because of us.
+    """
+
+    def __contains__(self, key: object) -> bool:
+        return key != REQUEST_ID and super().__contains__(key)
+
+
 def _install_record_factory() -> None:
     make_record = logging.getLogRecordFactory()
     if getattr(make_record, "adds_request_id", False):
@@ -68,9 +79,10 @@ def _install_record_factory() -> None:
 
     def with_request_id(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = make_record(*args, **kwargs)
-        fields = record.__dict__
-        if REQUEST_ID not in fields:
+        if REQUEST_ID not in record.__dict__:
+            fields = _Fields(record.__dict__)
             fields[REQUEST_ID] = current_request_id() or "-"
+            record.__dict__ = fields
         return record
 
     with_request_id.adds_request_id = True  # type: ignore[attr-defined]
