@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 
 import pytest
@@ -8,6 +9,7 @@ from celery import Celery, shared_task
 from flask import Flask, current_app
 
 from flask_celeriac import Celeriac
+from flask_celeriac.declare import celery_app
 from flask_celeriac.errors import (
     AlreadyInitialized,
     AmbiguousApp,
@@ -225,3 +227,31 @@ def test_shared_tasks_run_in_the_context_of_the_app_that_is_meant(make_eager_app
         assert shared.delay().get() == "one"
     with two.app_context():
         assert shared.delay().get() == "two"
+
+
+def test_a_second_thread_waits_until_all_tasks_are_there(celeriac, make_eager_app, monkeypatch):
+    @celeriac.task
+    def plant() -> str:
+        return "grown"
+
+    begun, may_go_on = threading.Event(), threading.Event()
+    adopt = celery_app.adopt_task
+
+    def adopt_slowly(task) -> None:
+        begun.set()
+        may_go_on.wait(timeout=10)
+        adopt(task)
+
+    monkeypatch.setattr(celery_app, "adopt_task", adopt_slowly)
+    app = make_eager_app(celeriac=celeriac)
+    known: list[str] = []
+    threads = [threading.Thread(target=lambda: known.append(plant.run())) for _ in range(2)]
+    threads[0].start()
+    assert begun.wait(timeout=10)
+    threads[1].start()
+    threads[1].join(timeout=0.3)
+    may_go_on.set()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert known == ["grown", "grown"]
+    assert app

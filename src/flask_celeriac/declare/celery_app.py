@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Mapping
 from contextvars import Context
 from functools import partial
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from .state import AppState
+
+
+_finalizing = threading.RLock()
 
 
 class FlaskTask(CeleryTask):  # type: ignore[type-arg]
@@ -88,6 +92,8 @@ class FlaskCelery(Celery):
     task_cls: Any = FlaskTask
     registry_cls: Any = FlaskTaskRegistry
     finalized: bool
+    is_ready = False
+    is_finalizing = False
     celeriac: AppState
     #: Of an adopted object: what the user gave it, and the names that a Flask app set on it.
     own: Mapping[str, Any] = MappingProxyType({})
@@ -106,15 +112,23 @@ class FlaskCelery(Celery):
         Raises:
             DuplicateTask: Two functions under one name; the app stays unfinalised.
         """
-        if self.finalized:
+        if self.is_ready:
             return
-        try:
-            super().finalize(auto=auto)
-            collect.check_names(self.celeriac)
-        except BaseException:
-            # Half of the tasks would be missing for good: the next use tries, and fails, again.
-            self.finalized = False
-            raise
+        # Celery says `finalized` before it is: who comes second must wait for the first to end.
+        with _finalizing:
+            if self.is_ready or self.is_finalizing:
+                return
+            self.is_finalizing = True
+            try:
+                super().finalize(auto=auto)
+                collect.check_names(self.celeriac)
+            except BaseException:
+                # Half of the tasks would be missing for good: the next use tries, and fails, again.
+                self.finalized = False
+                raise
+            finally:
+                self.is_finalizing = False
+            self.is_ready = True
 
     def send_task(self, name: str, *args: Any, **options: Any) -> Any:
         """Send as Celery does, with what the request knows in the message's headers."""

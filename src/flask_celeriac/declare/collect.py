@@ -67,8 +67,7 @@ class Declarations:
         if state is None or state.tasks.get(task.name) is not task:
             state = app_state.find(self.states, f"The task {task.name!r}")
         celery = state.celery
-        # `Celery.tasks` finalises, under a lock, each time it is asked.
-        known = registry_of(celery) if celery.finalized else celery.tasks
+        known = registry_of(celery) if celery.is_ready else celery.tasks
         return known[task.name]
 
     def _register(self, task: Task[..., Any], state: AppState) -> None:

@@ -39,8 +39,7 @@ def entering(hook: _Hook) -> _Hook:
 
 def _enter(task_id: str, task: Any) -> None:
     # A run whose end was cut short, as by a time limit at the wrong moment, leaves its context.
-    if _run.get() is not None:
-        _leave(None)
+    _leave(None)
     state = task.app.celeriac
     run = state.app.app_context()
     _run.set(run)
@@ -59,7 +58,5 @@ def _leave(error: BaseException | None) -> None:
 
 @signals.task_postrun.connect(weak=False, dispatch_uid="flask_celeriac.declare.context")
 def _on_postrun(retval: Any = None, **_: Any) -> None:
-    run = _run.get()
-    if run is not None:
-        _run.set(None)
-        run.pop(retval if isinstance(retval, BaseException) else sys.exc_info()[1])
+    if _run.get() is not None:
+        _leave(retval if isinstance(retval, BaseException) else sys.exc_info()[1])
