@@ -7,7 +7,6 @@ import re
 import sys
 from contextvars import Context
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -89,7 +88,9 @@ def _put_schedule_into_instance(state: AppState) -> None:
     """Keep beat's file with the app's other files, not where the command happened to be typed."""
     if state.celery.conf.beat_schedule_filename != _CELERYS_SCHEDULE:
         return
-    folder = Path(state.app.instance_path) / "celeriac"
+    from flask_celeriac.declare.state import private_folder
+
+    folder = private_folder(state.app)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from flask.cli import ScriptInfo
 
-from flask_celeriac.declare.state import AppState
+from flask_celeriac.declare.state import AppState, private_folder
 from flask_celeriac.embedded import EmbeddedServer
 from flask_celeriac.errors import CeleriacError
 
@@ -61,7 +61,7 @@ def command(
 
 def _run(info: ScriptInfo, state: AppState, wish: Wish) -> int:
     instance = Path(state.app.instance_path)
-    folder = instance / "celeriac"
+    folder = private_folder(state.app)
     has_own_broker = state.settings.broker_url is not None and not state.settings.is_embedded
     with preflight.claim_folder(folder) as lock:
         wish = replace(_with_port(wish), has_own_broker=has_own_broker)

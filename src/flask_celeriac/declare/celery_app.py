@@ -7,7 +7,6 @@ import threading
 from collections.abc import Mapping
 from contextvars import Context
 from functools import partial
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,7 +20,7 @@ from flask_celeriac.errors import ArgumentsNotJSON, BrokerMissing
 
 from . import carry, collect, context, coroutine
 from .result import AsyncResult, GroupResult, ResultSet, name_lost_backend
-from .state import make_default
+from .state import make_default, private_folder
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -196,7 +195,7 @@ def running_server(app: Flask) -> str | None:
     """The URL of the embedded server that runs for *app*; None where there is none."""
     from flask_celeriac.embedded import find_running  # not needed in production
 
-    running = find_running(Path(app.instance_path) / "celeriac")
+    running = find_running(private_folder(app))
     return running.url if running else None
 
 

@@ -6,6 +6,7 @@ import gc
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from celery._state import set_default_app  # exported there, documented as Celery.set_default
@@ -41,6 +42,11 @@ class AppState:
 
     def __repr__(self) -> str:
         return f"<AppState of {self.app.name!r}: {len(self.tasks)} tasks, {self.settings!r}>"
+
+
+def private_folder(app: Flask) -> Path:
+    """Where the embedded server and beat keep the files of *app*; it may not exist yet."""
+    return Path(app.instance_path) / "celeriac"
 
 
 def remember(state: AppState) -> None:
