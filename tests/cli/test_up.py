@@ -120,7 +120,7 @@ def test_a_second_ctrl_c_stops_at_once(project: Path, wait_until: WaitUntil) -> 
         assert returncode == 130
         assert took_s < 3
         # The guards end, after `up` itself, what their killed commands had started.
-        wait_until(lambda: all(is_gone(pid) for pid in family), 2.0)
+        wait_until(lambda: all(is_gone(pid) for pid in family), 5.0)
 
 
 def test_a_crashed_worker_is_named_and_comes_back(project: Path) -> None:

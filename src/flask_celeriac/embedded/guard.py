@@ -27,7 +27,7 @@ from pathlib import Path
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _OWNER_LOOK_S = 0.25
-_END_S = 2.0
+_END_S = 10.0
 
 
 def main(arguments: list[str]) -> None:
@@ -106,13 +106,20 @@ def _reap(command_pid: int) -> int | None:
     """Reap every dead child, adopted ones too; return the command's status if it is there."""
     found: int | None = None
     with contextlib.suppress(ChildProcessError):
-        while True:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                break
-            if pid == command_pid:
-                found = status
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if ended[0] == command_pid:
+                found = ended[1]
     return found
+
+
+def _has_children() -> bool:
+    """Reap every dead child; say whether there are others."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _end_command(command_pid: int, grace_s: float) -> int | None:
@@ -133,11 +140,11 @@ def _end_rest(command_pid: int) -> None:
     while time.monotonic() < deadline:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(command_pid, signal.SIGKILL)
-        remaining = _descendants()
-        for pid in remaining:
+        for pid in _descendants():
             _send(pid, signal.SIGKILL)
-        _reap(command_pid)
-        if not remaining:
+        # Not the list tells the end: while parents die, it may miss a child that is read before
+        # them. A sub-reaper is adopted by every orphan, so without children it has nobody below it.
+        if not _has_children():
             return
         time.sleep(0.005)
 
