@@ -8,7 +8,7 @@ import time
 import pytest
 from celery import exceptions, group
 
-from flask_celeriac.errors import ResultBackendMissing, ResultTimeout
+from flask_celeriac.errors import ResultBackendMissing, ResultBackendUnavailable, ResultTimeout
 
 
 @pytest.fixture
@@ -50,6 +50,22 @@ def test_a_result_without_backend_says_what_to_set(celeriac, make_app, sow):
     app = make_app(celeriac=celeriac, CELERY_RESULT_BACKEND=None)
     with pytest.raises(ResultBackendMissing, match="CELERY_RESULT_BACKEND"):
         sow.delay().get(timeout=1)
+    assert app
+
+
+@pytest.mark.parametrize("ask", ["state", "result", "ready", "successful", "failed"])
+def test_asking_how_a_task_is_without_backend_says_what_to_set(celeriac, make_app, sow, ask):
+    app = make_app(celeriac=celeriac, CELERY_RESULT_BACKEND=None)
+    result = sow.delay()
+    with pytest.raises(ResultBackendMissing, match="CELERY_RESULT_BACKEND"):
+        getattr(result, ask)()
+    assert app
+
+
+def test_asking_how_a_task_is_while_the_backend_is_away_says_so(celeriac, make_app, sow):
+    app = make_app(celeriac=celeriac, CELERY_RESULT_BACKEND="redis://127.0.0.1:1/0")
+    with pytest.raises(ResultBackendUnavailable, match="does not answer"):
+        sow.AsyncResult("some id").ready()
     assert app
 
 

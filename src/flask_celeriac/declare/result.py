@@ -27,6 +27,14 @@ def name_lost_backend(error: RuntimeError, consequence: str) -> None:
         ) from error
 
 
+def _require(backend: Any) -> None:
+    if isinstance(backend, DisabledBackend):
+        raise ResultBackendMissing(
+            "A result was asked for, but no result backend is configured: set "
+            "CELERY_RESULT_BACKEND, or do not ask for the result of the task."
+        )
+
+
 class _Waiting:
     """What waiting for one result and for many have in common."""
 
@@ -34,11 +42,7 @@ class _Waiting:
     backend: Any
 
     def _wait(self, wait: Callable[..., Any], timeout: float | None, **options: Any) -> Any:
-        if isinstance(self.backend, DisabledBackend):
-            raise ResultBackendMissing(
-                "A result was asked for, but no result backend is configured: set "
-                "CELERY_RESULT_BACKEND, or do not wait for the task."
-            )
+        _require(self.backend)
         if timeout is None and has_request_context():
             timeout = self.app.celeriac.settings.result_timeout_s
         began = time.monotonic()
@@ -79,6 +83,16 @@ class AsyncResult(_Waiting, celery_result.AsyncResult, Generic[R]):  # type: ign
     def wait(self, timeout: float | None = None, **options: Any) -> R:  # type: ignore[override]
         """The same as :meth:`get`."""
         return self.get(timeout, **options)
+
+    def _get_task_meta(self) -> Any:
+        # All that tells of the task without waiting (`state`, `ready()`, `info` ...) asks here.
+        _require(self.backend)
+        try:
+            return super()._get_task_meta()  # type: ignore[misc]
+        except getattr(self.backend, "connection_errors", ()) as error:
+            raise ResultBackendUnavailable(
+                f"The result backend does not answer: {error}. Ask again later."
+            ) from error
 
     def __del__(self) -> None:
         # Celery unsubscribes here; there is nobody to tell that the backend is gone.
