@@ -27,6 +27,11 @@ def test_the_celery_app_stands_where_flask_documents_it(celeriac, make_app):
     assert celeriac.celery is app.extensions["celery"]
 
 
+def test_the_celery_app_shows_no_password_of_its_configuration(celeriac, make_app):
+    app = make_app(celeriac=celeriac, CELERY_BROKER_PASSWORD="canary")
+    assert "canary" not in repr(app.extensions["celery"].conf)
+
+
 def test_an_app_given_at_once_is_initialised(make_app):
     app = make_app()
     Celeriac(app)

@@ -13,6 +13,7 @@ from celery.local import Proxy
 from flask_celeriac.declare.internals import (
     explicit_configuration,
     forget_current,
+    hide_values,
     registry_of,
 )
 
@@ -45,6 +46,16 @@ def test_decorated_tasks_enter_the_registry_by_setitem(celery):
 
     # Not yet bound: what the gate sets on the class is seen by Celery's own binding.
     assert ("pinned.task", False) in seen
+
+
+def test_the_settings_of_a_celery_app_show_names_and_no_passwords(celery):
+    hide_values(celery)
+    assert not celery.configured
+    celery.conf.update(result_backend="redis://:canary@h/0", broker_password="canary")
+    for _ in ("first read", "read"):
+        assert "canary" not in repr(celery.conf)
+        assert "broker_password" in repr(celery.conf)
+        assert celery.conf.broker_password == "canary"
 
 
 def test_a_celery_object_made_by_the_user_is_no_longer_current():

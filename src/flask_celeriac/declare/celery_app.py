@@ -18,7 +18,7 @@ from kombu.utils.objects import cached_property
 
 from flask_celeriac.errors import ArgumentsNotJSON, BrokerMissing
 
-from . import carry, collect, context, coroutine
+from . import carry, collect, context, coroutine, internals
 from .result import AsyncResult, GroupResult, ResultSet, name_lost_backend
 from .state import make_default, private_folder
 
@@ -223,5 +223,6 @@ def _wait_as_a_worker(celery: Celery) -> None:
 def attach(celery: FlaskCelery, state: AppState) -> None:
     """Join *celery* to the Flask app of *state*: its tasks run in that app's context."""
     celery.celeriac = state
+    internals.hide_values(celery)
     loader: Any = celery.loader
     loader.on_task_init = context.entering(loader.on_task_init)

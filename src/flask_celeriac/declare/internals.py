@@ -10,6 +10,7 @@ from typing import Any
 from celery import Celery
 from celery import _state as _celery_state
 from celery.app.registry import TaskRegistry
+from celery.app.utils import Settings
 
 # The type stubs leave out what is private.
 _state: Any = _celery_state
@@ -50,3 +51,21 @@ def explicit_configuration(celery: Celery) -> dict[str, Any]:
         return settings
     finally:
         copy.close()
+
+
+class _NamesOnly(Settings):
+    """Celery's settings, of which `repr` shows the names that somebody set."""
+
+    def __repr__(self) -> str:
+        self.finalize()
+        return f"<settings: {', '.join(sorted(self.without_defaults()))}>"
+
+
+def hide_values(celery: Celery) -> None:
+    """Keep passwords out of the `repr` of `celery.conf`.
+
+    Error reporters show the local variables of each frame, and `conf` is one in Celery's own. The
+    settings stay unread if they were.
+    """
+    # Assigned plainly, the name would become a setting.
+    object.__setattr__(celery.conf, "__class__", _NamesOnly)
