@@ -96,6 +96,22 @@ def test_a_green_pool_is_patched_before_the_app_is_imported(line: CommandLine) -
     assert worker.stop() == 0
 
 
+@pytest.mark.parametrize("words", [(signal.SIGQUIT, ""), (signal.SIGTERM, "SIGQUIT")])
+def test_a_task_that_takes_too_long_is_given_back(
+    line: CommandLine, words: tuple[signal.Signals, str]
+) -> None:
+    number, remap = words
+    config = json.dumps({"CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT": 1.0})
+    worker = line.flask("worker", "-c", "1", SHOP_CONFIG=config, REMAP_SIGTERM=remap)
+    worker.wait_for(" ready.")
+    assert line.run("call", "shop.nap", "[60]").returncode == 0
+    worker.wait_for("received")
+    worker.process.send_signal(number)
+    assert worker.process.wait(timeout=20) == 0
+    status = json.loads(line.run("status", "--json").stdout)
+    assert status["queues"] == [{"name": "celery", "messages": 1, "workers": 0}]
+
+
 @pytest.mark.skipif(os.name != "posix", reason="daemons are of Unix")
 def test_a_worker_detaches_itself(line: CommandLine) -> None:
     pid_file = line.folder / "worker.pid"

@@ -97,8 +97,8 @@ def _execution(values: Mapping[str, Any], broker: Family, *, is_up: bool) -> Ite
         "worker_soft_shutdown_timeout",
         # Prefork needs 1.7 s more to end, and `up` stops everything within ten.
         6.0 if is_up else 20.0,
-        "Before a cold shutdown running tasks get this many seconds to end; then they are given"
-        " back.",
+        "On SIGQUIT running tasks get this many seconds to end; then they are given back. On"
+        " SIGTERM Celery waits for them without an end.",
     )
     yield Default(
         "worker_eta_task_limit",
