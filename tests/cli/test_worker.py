@@ -39,6 +39,14 @@ def test_help_is_celerys_own(line: CommandLine) -> None:
     assert "--max-tasks-per-child" in done.stdout
 
 
+@pytest.mark.parametrize("role", ["worker", "beat"])
+def test_help_needs_no_broker(line: CommandLine, role: str) -> None:
+    config = json.dumps({"DEBUG": True, "CELERY_BROKER_URL": None, "CELERY_RESULT_BACKEND": None})
+    done = line.run(role, "--help", SHOP_CONFIG=config)
+    assert done.returncode == 0, done
+    assert f"{role} [OPTIONS]" in done.stdout
+
+
 def test_an_option_that_celery_does_not_know_is_a_usage_error(line: CommandLine) -> None:
     done = line.run("worker", "--concurency", "3")
     assert done.returncode == 2

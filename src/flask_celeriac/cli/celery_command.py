@@ -41,9 +41,11 @@ def run(ctx: click.Context, name: str, arguments: tuple[str, ...]) -> None:
     """
     _patch_for_greenlets(arguments)
     state = state_of(ctx)
-    _refuse_without_broker(state)
+    is_help = "--help" in arguments
+    if not is_help:
+        _refuse_without_broker(state)
     words = [name, *arguments]
-    if not any(map(_LEVEL.fullmatch, arguments)) and "--help" not in arguments:
+    if not any(map(_LEVEL.fullmatch, arguments)) and not is_help:
         words += ["-l", "info"]
     if _uses_schedule(name, arguments) and not any(map(_SCHEDULE.fullmatch, arguments)):
         _put_schedule_into_instance(state)
