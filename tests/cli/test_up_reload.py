@@ -44,6 +44,7 @@ def test_a_syntax_error_is_shown_and_the_next_save_restarts(project: Path, tasks
 
         tasks.write_text(TASKS + "def broken(:\n")
         up.wait_for(r"^up .*tasks\.py:\d+: SyntaxError", after=seen)
+        up.wait_for(r"^up .*former code goes on in worker\.$", after=seen)
         assert not any("restart" in line for line in up.lines[seen:])
 
         tasks.write_text(TASKS)

@@ -92,12 +92,12 @@ class Supervisor:
         affected = [child for child in self._children if child.program.is_restarted_on_change]
         if not files or not affected:
             return
+        names = ", ".join(child.program.name for child in affected)
         mistake = first_syntax_error(files)
         if mistake is not None:
             self._terminal.say(mistake, colour="red", is_bold=True)
-            self._terminal.warn("The code that ran before goes on until the next save.")
+            self._terminal.warn(f"Until the next save the former code goes on in {names}.")
             return
-        names = ", ".join(child.program.name for child in affected)
         self._terminal.say(f"{_shown(files)} changed: {names} restart")
         for child in affected:
             child.restart()
