@@ -97,9 +97,7 @@ def workers_of(celery: Celery, connection: Connection, names: list[str]) -> list
     return [
         {
             "name": name,
-            "pool": str(said.get("pool", {}).get("implementation", ""))
-            .split(":")[0]
-            .split(".")[-1],
+            "pool": _pool_name(str(said.get("pool", {}).get("implementation", ""))),
             "slots": said.get("pool", {}).get("max-concurrency"),
             "busy": len(active.get(name) or []),
             "uptime_s": said.get("uptime"),
