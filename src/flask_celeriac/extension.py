@@ -14,7 +14,7 @@ from .declare.carry import Carrier, Carriers
 from .declare.celery_app import FlaskCelery
 from .declare.collect import Declarations
 from .declare.discover import import_task_modules
-from .declare.state import AppState, find, remember
+from .declare.state import AppState, answer_for_celery, find, remember
 from .declare.task import AsyncTask, Task
 from .errors import AlreadyInitialized, ConfigurationError
 from .health.attach import attach
@@ -46,6 +46,7 @@ class Celeriac:
         self._declarations = Declarations()
         self._carriers = Carriers()
         self._celery = celery
+        answer_for_celery()
         if app is not None:
             self.init_app(app)
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 import weakref
 
@@ -219,6 +221,45 @@ def test_a_passed_celery_object_still_sends_on_after_configure_late():
     my_celery.on_after_configure.connect(lambda sender, **_: heard.append(sender), weak=False)
     assert my_celery.conf.accept_content == ["json"]
     assert heard == [my_celery]
+
+
+_BEFORE_ANY_APP = """
+from celery import shared_task, signature
+from flask import Flask, current_app
+from flask_celeriac import Celeriac
+from flask_celeriac.errors import NotInitialized
+
+celeriac = Celeriac()
+
+@shared_task(name="early")
+def early():
+    return current_app.name if current_app else "no app"
+
+early_signature = early.s()
+chained = early.si() | early.si()
+assert early() == "no app"
+for send in (early.delay, early_signature.delay, chained.delay, signature("early").delay):
+    try:
+        send()
+    except NotInitialized as error:
+        assert "init_app" in str(error)
+    else:
+        raise AssertionError("sent")
+
+for name in ("one", "two"):
+    app = Flask(name)
+    app.testing = True
+    app.config.update(CELERY_BROKER_URL="memory://", CELERY_TASK_ALWAYS_EAGER=True)
+    celeriac.init_app(app)
+    with app.app_context():
+        for signed in (early_signature, chained):
+            assert signed.delay().get() == name
+"""
+
+
+def test_a_shared_task_before_any_app_is_held_and_not_sent():
+    # A process of its own: here other tests have made apps.
+    subprocess.run([sys.executable, "-c", _BEFORE_ANY_APP], check=True, timeout=60)
 
 
 def test_shared_tasks_run_in_the_context_of_the_app_that_is_meant(make_eager_app):

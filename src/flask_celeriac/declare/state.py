@@ -6,6 +6,7 @@ import gc
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from flask import Flask, current_app
 from flask_celeriac.errors import AmbiguousApp, NotInitialized
 
 from .active import active_context
+from .unjoined import Unjoined
 
 if TYPE_CHECKING:
     from flask_celeriac.settings import Settings
@@ -52,6 +54,10 @@ def private_folder(app: Flask) -> Path:
 def remember(state: AppState) -> None:
     """Make *state* known to :func:`find`, until its Flask app is gone."""
     _live.add(state)
+
+
+def answer_for_celery() -> None:
+    """Let what names no app ask here, also before there is one."""
     set_default_app(_current_celery)
 
 
@@ -113,7 +119,14 @@ def _not_of_active(candidates: Iterable[AppState], what: str) -> str:
     )
 
 
+@cache
+def _unjoined() -> Unjoined:
+    return Unjoined(_current_celery)
+
+
 def _current() -> Any:
+    if not _live and not current_app:
+        return _unjoined()
     default = _default() if _default is not None and not current_app else None
     return (default or find(_live, "The current Celery app")).celery
 
