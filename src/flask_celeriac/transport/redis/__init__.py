@@ -1,0 +1,1 @@
+"""Messages on Redis: claimed and leased in one step, delayed in Redis, never silently gone."""

@@ -1,0 +1,57 @@
+"""Every key that the transport has in Redis: its type, who writes it, how long it lives.
+
+All but the ready lists begin with ``<global_keyprefix>celeriac:<version>:``.
+
+    key                     type    life                       what
+    <queue>[<sep><step>]    list    until taken                ready messages, as kombu keeps them: pushed left
+    claims:<incarnation>    hash    until settled              number -> entry, of one process
+    workers                 zset    until left or reaped       incarnation -> end of its lease (ms, Redis TIME)
+    delayed                 zset    until due                  entry -> due time (ms, Redis TIME)
+    attempts                hash    until settled, or 7 days   SHA-1 of a body -> starts that killed their process
+    suspects:<queue>        list    until taken                entries with two such starts; one a process
+    suspect                 hash    until settled              incarnation -> number of the suspect it has
+    parked                  set     until unparked             names of tasks that no worker knew
+    parked:<task>           list    until unparked             entries of such a task
+    dead                    zset    until replayed, discarded  number -> time of death (ms)
+    dead:<number>           hash    the same                   queue, step, body, reason, attempts, at
+    unreported              set     until the result is there  numbers of dead letters without a FAILURE result
+    cancelled               zset    30 days                    task id -> time of the call (ms)
+    token:<token>           string  10 minutes                 a publish that has arrived
+    bell:<queue>            list    until taken                one element: look into the queue
+    seq                     string  for ever                   the last number given to a claim
+
+An entry is ``<queue>\\n<step>\\n<body>``; the scripts in ``lua`` alone read and write it. The version is
+part of the name, so that a worker of one release works beside one of the next: each serves what its own
+release keeps aside, and both the ready lists.
+"""
+
+from __future__ import annotations
+
+#: Changes when a release reads or writes a key in another way.
+VERSION = 1
+
+
+def namespace(prefix: str = "", version: int = VERSION) -> str:
+    """Return what all keys of the transport but the ready lists begin with.
+
+    Args:
+        prefix: `global_keyprefix` of the transport options.
+        version: Of the layout of the keys.
+    """
+    return f"{prefix}celeriac:{version}:"
+
+
+def claims_key(prefix: str, incarnation: str) -> str:
+    """Return the hash of the claims that the process *incarnation* has."""
+    return f"{namespace(prefix)}claims:{incarnation}"
+
+
+def delivery_tag(incarnation: str, number: int) -> str:
+    """Return the delivery tag of a claim: where it is written down, and under which number."""
+    return f"{incarnation}/{number}"
+
+
+def claim_of(tag: object) -> tuple[str, int] | None:
+    """Return incarnation and number of a delivery tag; None when another transport made it."""
+    incarnation, separator, number = str(tag).rpartition("/")
+    return (incarnation, int(number)) if separator and number.isdecimal() else None

@@ -1,0 +1,93 @@
+-- claim(incarnation, lease_ms, limit, steps, {queue, keeps}...) -> {next_due_ms, has_cancelled, {queue, number, attempts, body}...}
+--
+-- Takes up to `limit` messages and writes them down as claims of `incarnation`, in one step. Steps are strict: the
+-- first of the comma-separated `steps` is empty in all queues before the second is looked at. `keeps` is 1 where a
+-- claim is kept until it is settled, 0 where taking is all (no_ack); the number is then 0.
+-- next_due_ms: milliseconds until the first delayed message, -1 when there is none.
+--   workers                     zset    incarnation at the end of its lease; renewed
+--   delayed                     zset    what is due goes to the ready lists, 100 at a time
+--   suspects:<queue>            list    one is taken when this incarnation has none
+--   suspect                     hash    incarnation -> number of the suspect that it has
+--   <queue>[<separator><step>]  list    taken from, right
+--   claims:<incarnation>        hash    number -> entry
+--   seq                         string  the last number given
+--   attempts                    hash    read
+--   cancelled                   zset    only whether it is there
+--   bell:<queue>                list    rung when messages stay behind
+local incarnation, lease_ms, limit = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local steps, queues, keeps = {}, {}, {}
+for step in string.gmatch(ARGV[6], '[^,]+') do
+  steps[#steps + 1] = step
+end
+for i = 7, #ARGV, 2 do
+  queues[#queues + 1], keeps[#keeps + 1] = ARGV[i], ARGV[i + 1] == '1'
+end
+
+local now = now_ms()
+redis.call('ZADD', ns .. 'workers', now + lease_ms, incarnation)
+
+local due = redis.call('ZRANGEBYSCORE', ns .. 'delayed', '-inf', now, 'LIMIT', 0, 100)
+for _, entry in ipairs(due) do
+  redis.call('ZREM', ns .. 'delayed', entry)
+  make_ready(entry, 'back')
+end
+
+local taken = {} -- of {queue, step, body, keeps}
+local suspect -- its place in `taken`
+local has_attempts = is_there('attempts')
+if has_attempts and limit > 0 and redis.call('HEXISTS', ns .. 'suspect', incarnation) == 0 then
+  for i, queue in ipairs(queues) do
+    local entry = keeps[i] and redis.call('LPOP', ns .. 'suspects:' .. queue)
+    if entry then
+      local _, step, body = from_entry(entry)
+      taken[1], suspect = {queue, step, body, true}, 1
+      break
+    end
+  end
+end
+for _, step in ipairs(steps) do
+  for i, queue in ipairs(queues) do
+    if #taken >= limit then
+      break
+    end
+    for _, body in ipairs(redis.call('RPOP', ready_key(queue, step), limit - #taken) or {}) do
+      taken[#taken + 1] = {queue, step, body, keeps[i]}
+    end
+  end
+end
+
+local reply = {-1, is_there('cancelled') and 1 or 0}
+local last = #taken > 0 and redis.call('INCRBY', ns .. 'seq', #taken) or 0
+for i, message in ipairs(taken) do
+  local queue, step, body, is_kept = message[1], message[2], message[3], message[4]
+  local number, attempts = '0', '0'
+  if is_kept then
+    number = string.format('%.0f', last - #taken + i)
+    redis.call('HSET', ns .. 'claims:' .. incarnation, number, to_entry(queue, step, body))
+    if i == suspect then
+      redis.call('HSET', ns .. 'suspect', incarnation, number)
+    end
+  end
+  if has_attempts then
+    attempts = redis.call('HGET', ns .. 'attempts', redis.sha1hex(body)) or '0'
+  end
+  reply[#reply + 1] = {queue, number, attempts, body}
+end
+
+if #taken >= limit then
+  for _, queue in ipairs(queues) do
+    local keys = {}
+    for i, step in ipairs(steps) do
+      keys[i] = ready_key(queue, step)
+    end
+    if redis.call('EXISTS', unpack(keys)) > 0 then
+      ring(queue)
+    end
+  end
+else
+  local first = redis.call('ZRANGE', ns .. 'delayed', 0, 0, 'WITHSCORES')
+  if first[2] then
+    reply[1] = math.max(tonumber(first[2]) - now, 0)
+  end
+end
+return reply

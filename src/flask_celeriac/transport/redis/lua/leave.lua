@@ -1,0 +1,26 @@
+-- leave(incarnation, limit) -> how many were given back; the incarnation is gone when that is below limit
+--
+-- Gives back, to be taken next, what an ending process holds. No attempt is counted.
+--   workers               zset  the incarnation leaves
+--   claims:<incarnation>  hash  emptied
+--   suspect               hash  the incarnation leaves
+--   <queue>[<separator><step>], suspects:<queue>, bell:<queue>   lists
+local incarnation, limit = ARGV[3], tonumber(ARGV[4])
+local claims = ns .. 'claims:' .. incarnation
+local numbers = redis.call('HKEYS', claims)
+table.sort(numbers, function(a, b) return tonumber(a) > tonumber(b) end)
+for i = 1, math.min(limit, #numbers) do
+  local was_suspect = is_suspect(incarnation, numbers[i])
+  local entry = take_claim(incarnation, numbers[i])
+  if was_suspect then
+    local queue = from_entry(entry)
+    redis.call('RPUSH', ns .. 'suspects:' .. queue, entry)
+    ring(queue)
+  else
+    make_ready(entry, 'front')
+  end
+end
+if #numbers < limit then
+  redis.call('ZREM', ns .. 'workers', incarnation)
+end
+return math.min(limit, #numbers)

@@ -1,0 +1,103 @@
+-- Put before every script of this folder by scripts.py: what they share.
+--
+-- KEYS[1]   namespace, "<global_keyprefix>celeriac:<version>:"; every key but the ready lists begins with it
+-- ARGV[1]   global_keyprefix, of the ready lists
+-- ARGV[2]   separator between the name of a queue and a priority step
+-- The arguments of the script itself begin at ARGV[3].
+--
+-- An *entry* is "<queue>\n<step>\n<body>": a message that is not in a ready list, with the way back to it. The
+-- body is the message as it was published, byte for byte; no script reads it.
+local ns, prefix, separator = KEYS[1], ARGV[1], ARGV[2]
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function to_entry(queue, step, body)
+  return queue .. '\n' .. step .. '\n' .. body
+end
+
+local function from_entry(entry)
+  local first = string.find(entry, '\n', 1, true)
+  local second = string.find(entry, '\n', first + 1, true)
+  return string.sub(entry, 1, first - 1), string.sub(entry, first + 1, second - 1),
+    string.sub(entry, second + 1)
+end
+
+local function ready_key(queue, step)
+  if step == '0' then
+    return prefix .. queue
+  end
+  return prefix .. queue .. separator .. step
+end
+
+-- One token at most: whoever takes it and leaves messages behind rings again.
+local function ring(queue)
+  local bell = ns .. 'bell:' .. queue
+  if redis.call('EXISTS', bell) == 0 then
+    redis.call('LPUSH', bell, '1')
+  end
+end
+
+-- Consumers take from the right, so 'front' is the right end.
+local function make_ready(entry, side)
+  local queue, step, body = from_entry(entry)
+  redis.call(side == 'front' and 'RPUSH' or 'LPUSH', ready_key(queue, step), body)
+  ring(queue)
+end
+
+local function is_there(name)
+  return redis.call('EXISTS', ns .. name) == 1
+end
+
+local function forget_attempts(entry)
+  local _, _, body = from_entry(entry)
+  redis.call('HDEL', ns .. 'attempts', redis.sha1hex(body))
+end
+
+local function is_suspect(incarnation, number)
+  return redis.call('HGET', ns .. 'suspect', incarnation) == number
+end
+
+-- Takes the claim away: nil when it is not there, because it was given to somebody else.
+local function take_claim(incarnation, number)
+  local claims = ns .. 'claims:' .. incarnation
+  local entry = redis.call('HGET', claims, number)
+  if entry then
+    redis.call('HDEL', claims, number)
+    if is_suspect(incarnation, number) then
+      redis.call('HDEL', ns .. 'suspect', incarnation)
+    end
+  end
+  return entry
+end
+
+local function bury(number, entry, reason, attempts)
+  local queue, step, body = from_entry(entry)
+  local at = now_ms()
+  redis.call('HSET', ns .. 'dead:' .. number, 'queue', queue, 'step', step, 'body', body,
+    'reason', reason, 'attempts', attempts, 'at', at)
+  redis.call('ZADD', ns .. 'dead', at, number)
+  redis.call('SADD', ns .. 'unreported', number)
+  redis.call('HDEL', ns .. 'attempts', redis.sha1hex(body))
+end
+
+-- Counts one more start that ended with the end of the process. Returns true when that was the last.
+local function blame(number, entry, most, reason)
+  local queue, _, body = from_entry(entry)
+  local attempts = redis.call('HINCRBY', ns .. 'attempts', redis.sha1hex(body), 1)
+  -- A stock worker that runs the message does not settle here.
+  redis.call('EXPIRE', ns .. 'attempts', 604800)
+  if attempts >= most then
+    bury(number, entry, reason, attempts)
+    return true
+  end
+  if attempts > 1 then
+    redis.call('RPUSH', ns .. 'suspects:' .. queue, entry)
+    ring(queue)
+  else
+    make_ready(entry, 'front')
+  end
+  return false
+end

@@ -1,0 +1,346 @@
+"""The messages in Redis: published, claimed, settled, given back. Each call is one script."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis import Redis
+
+from . import scripts
+from .keys import VERSION, namespace
+
+#: Steps of kombu's priorities, the first served first.
+STEPS = (0, 3, 6, 9)
+SEPARATOR = "\x06\x16"
+#: Starts that end with the end of their process, after which a message becomes a dead letter.
+MOST_STARTS = 3
+TOKEN_S = 600.0
+_KILLED = "its process ended while it ran, {most} times"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message that was claimed.
+
+    Attributes:
+        queue: Where it was taken from, without key prefix.
+        number: Of the claim, unique in this database; 0 when nothing has to be settled.
+        attempts: How many starts of it ended with the end of their process.
+        body: As it was published.
+    """
+
+    queue: str
+    number: int
+    attempts: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a claim brought.
+
+    Attributes:
+        deliveries: In the order in which they are to be delivered.
+        next_due_s: Seconds until the first delayed message; None when there is none, or when
+            as many were taken as were asked for.
+        has_cancelled: Whether any task is cancelled: see `MessageStore.cancelled`.
+    """
+
+    deliveries: tuple[Delivery, ...]
+    next_due_s: float | None
+    has_cancelled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that nobody will run unless it is replayed.
+
+    Attributes:
+        number: Names it in `replay` and `discard`.
+        queue: Where it came from, and goes when it is replayed.
+        body: As it was published.
+        reason: Why, in words.
+        attempts: How many starts of it ended with the end of their process.
+        at: Unix time in seconds.
+    """
+
+    number: int
+    queue: str
+    body: bytes
+    reason: str
+    attempts: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the keys of one application are named, and what its messages may cost."""
+
+    prefix: str = ""
+    separator: str = SEPARATOR
+    steps: Sequence[int] = STEPS
+    most_starts: int = MOST_STARTS
+    token_s: float = TOKEN_S
+    version: int = VERSION
+    namespace: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "namespace", namespace(self.prefix, self.version))
+
+    def ready_key(self, queue: str, step: int = 0) -> str:
+        """Return the list of ready messages, as kombu names it."""
+        return f"{self.prefix}{queue}{self.separator}{step}" if step else f"{self.prefix}{queue}"
+
+    def bell_key(self, queue: str) -> str:
+        """Return the list on which an idle consumer waits."""
+        return f"{self.namespace}bell:{queue}"
+
+    def fixed(self) -> tuple[str, str, str]:
+        """Return what every script is given first."""
+        return self.namespace, self.prefix, self.separator
+
+    def claim_arguments(
+        self, incarnation: str, lease_s: float, limit: int, queues: Mapping[str, bool]
+    ) -> list[Any]:
+        """Return key and arguments of the script `claim`; see `MessageStore.claim`."""
+        steps = ",".join(str(step) for step in self.steps)
+        pairs = [word for queue, keeps in queues.items() for word in (queue, int(keeps))]
+        return [*self.fixed(), incarnation, _ms(lease_s), limit, steps, *pairs]
+
+
+def claimed(reply: Sequence[Any]) -> Claimed:
+    """Read the reply of the script `claim`."""
+    due_ms, has_cancelled, *messages = reply
+    deliveries = tuple(
+        Delivery(queue.decode(), int(number), int(attempts), body)
+        for queue, number, attempts, body in messages
+    )
+    return Claimed(deliveries, due_ms / 1000 if due_ms >= 0 else None, bool(has_cancelled))
+
+
+class MessageStore:
+    """The messages of one application in one Redis database.
+
+    Args:
+        client: Must add no key prefix and decode nothing.
+        layout: How keys are named.
+
+    Every method raises `redis.exceptions.RedisError` where the server does not answer or refuses;
+    it may then have done its work or not. All but `publish` and `claim` are safe to repeat;
+    `publish` is with a token.
+    """
+
+    def __init__(self, client: Redis, layout: Layout) -> None:
+        self.client = client
+        self.layout = layout
+
+    def publish(
+        self, queue: str, body: bytes, *, step: int = 0, delay_s: float = 0.0, token: str = ""
+    ) -> bool:
+        """Add one message.
+
+        Args:
+            queue: Without key prefix; has no line break.
+            body: Stored and given to consumers byte for byte.
+            step: One of the layout's priority steps.
+            delay_s: Seconds before it is ready.
+            token: Of this publish; a second one with it adds nothing. Empty for none.
+
+        Returns:
+            False when the token had been seen.
+        """
+        token_ms = _ms(self.layout.token_s)
+        return bool(self._run("publish", queue, step, body, _ms(delay_s), token, token_ms))
+
+    def claim(
+        self, incarnation: str, queues: Mapping[str, bool], limit: int, *, lease_s: float
+    ) -> Claimed:
+        """Move up to *limit* messages from *queues* into the claims of *incarnation*.
+
+        Taking and writing down are one command, so a crash can not fall between them. The lease
+        is renewed. Of messages that ended two processes, one at a time is given to an incarnation.
+
+        Args:
+            incarnation: Names one process, for as long as it lives.
+            queues: In the order in which they are served. False: what is taken need not be
+                settled and is gone.
+            limit: 0 to 1000.
+            lease_s: Seconds from now until the claims may be taken away; above 0.
+        """
+        arguments = self.layout.claim_arguments(incarnation, lease_s, limit, queues)
+        return claimed(scripts.run(self.client, "claim", *arguments))
+
+    def renew(self, incarnation: str, *, lease_s: float) -> None:
+        """Let the claims of *incarnation* be its own for *lease_s* more seconds."""
+        self._run("renew", incarnation, _ms(lease_s))
+
+    def settle(self, incarnation: str, numbers: Iterable[int]) -> int:
+        """End claims whose messages are done with.
+
+        Returns:
+            How many of them *incarnation* still had; the others were given to somebody else, and
+            nothing changed for them.
+        """
+        return int(self._run("settle", incarnation, *numbers))
+
+    def give_back(self, incarnation: str, numbers: Iterable[int], *, is_next: bool) -> int:
+        """Make claimed messages ready again, without counting an attempt.
+
+        Args:
+            is_next: Taken next, or after all that wait.
+        """
+        return int(self._run("give_back", incarnation, "front" if is_next else "back", *numbers))
+
+    def leave(self, incarnation: str) -> int:
+        """Give back all that *incarnation* has, to be taken next; it has no lease any more."""
+        return self._in_portions("leave", incarnation)
+
+    def defer(self, incarnation: str, number: int, delay_s: float) -> bool:
+        """Let a claimed message wait for *delay_s* seconds."""
+        return bool(self._run("defer", incarnation, number, _ms(delay_s)))
+
+    def crash(self, incarnation: str, number: int) -> bool | None:
+        """Say that the process that ran a claimed message has ended.
+
+        Returns:
+            True when it became a dead letter, False when it is ready again, None when it was
+            no claim of *incarnation* any more.
+        """
+        most = self.layout.most_starts
+        outcome = self._run("crash", incarnation, number, most, _KILLED.format(most=most))
+        return None if outcome < 0 else bool(outcome)
+
+    def reject(self, incarnation: str, number: int, reason: str) -> bool:
+        """Make a claimed message a dead letter."""
+        return bool(self._run("reject", incarnation, number, reason))
+
+    def reap(self, limit: int = 100) -> tuple[int, list[int]]:
+        """Make ready again what processes have whose lease ended.
+
+        Returns:
+            How many claims were taken away, and the numbers of those that became dead letters.
+        """
+        most = self.layout.most_starts
+        count, *dead = self._run("reap", limit, most, _KILLED.format(most=most))
+        return int(count), [int(number) for number in dead]
+
+    def park(self, incarnation: str, number: int, task: str) -> bool:
+        """Keep a claimed message until `unpark` is called for its *task*."""
+        return bool(self._run("park", incarnation, number, task))
+
+    def parked(self) -> dict[str, int]:
+        """Return the names of tasks with parked messages, and how many each has."""
+        names = sorted(name.decode() for name in self._members("parked"))
+        return {name: self.client.llen(f"{self.layout.namespace}parked:{name}") for name in names}
+
+    def unpark(self, task: str, queues: Iterable[str] = (), limit: int = 1000) -> int:
+        """Make parked messages of *task* ready again: those of *queues*, or all."""
+        return int(self._run("unpark", task, limit, *queues))
+
+    def dead_letters(self, start: int = 0, limit: int = 100) -> list[DeadLetter]:
+        """Return dead letters, the youngest first."""
+        key = f"{self.layout.namespace}dead"
+        numbers = self.client.zrevrange(key, start, start + limit - 1)
+        letters = (self.dead_letter(int(number)) for number in numbers)
+        return [letter for letter in letters if letter is not None]
+
+    def dead_letter(self, number: int) -> DeadLetter | None:
+        """Return one dead letter; None when there is none of that number."""
+        found = self.client.hgetall(f"{self.layout.namespace}dead:{number}")
+        if not found:
+            return None
+        return DeadLetter(
+            number,
+            found[b"queue"].decode(),
+            found[b"body"],
+            found[b"reason"].decode(errors="replace"),
+            int(found[b"attempts"]),
+            int(found[b"at"]) / 1000,
+        )
+
+    def count_dead(self) -> int:
+        """Return how many dead letters there are."""
+        return int(self.client.zcard(f"{self.layout.namespace}dead"))
+
+    def unreported(self) -> list[int]:
+        """Return the numbers of dead letters whose waiters were not told yet."""
+        return sorted(int(number) for number in self._members("unreported"))
+
+    def report(self, number: int) -> None:
+        """Say that the waiters of a dead letter were told."""
+        self.client.srem(f"{self.layout.namespace}unreported", number)
+
+    def replay(self, numbers: Iterable[int]) -> int:
+        """Make dead letters ready again, as if they had never been tried."""
+        return int(self._run("replay", *numbers))
+
+    def discard(self, numbers: Iterable[int]) -> int:
+        """Delete dead letters for good."""
+        return int(self._run("discard", *numbers))
+
+    def cancel(self, task_id: str) -> None:
+        """Let the task *task_id* not start any more, whatever is restarted; kept for 30 days."""
+        self._run("cancel", task_id)
+
+    def cancelled(self, task_ids: Sequence[str]) -> set[str]:
+        """Return which of *task_ids* are cancelled."""
+        scores = self.client.zmscore(f"{self.layout.namespace}cancelled", task_ids)
+        return {id_ for id_, score in zip(task_ids, scores, strict=True) if score is not None}
+
+    def size(self, queue: str) -> int:
+        """Return how many messages of *queue* are ready."""
+        with self.client.pipeline(transaction=False) as pipe:
+            for step in self.layout.steps:
+                pipe.llen(self.layout.ready_key(queue, step))
+            return sum(pipe.execute())
+
+    def purge(self, queue: str) -> int:
+        """Delete what waits in *queue*: ready, delayed, suspected and parked.
+
+        Returns:
+            How many messages were deleted. Claimed ones and dead letters stay.
+        """
+        return int(self._run("purge", queue, ",".join(str(step) for step in self.layout.steps)))
+
+    def export(self) -> int:
+        """Move all that Celery's own transport would not find into the ready lists.
+
+        That is what is delayed, parked, suspected, or claimed by processes whose lease has
+        ended. Dead letters stay.
+
+        Returns:
+            How many messages were moved.
+        """
+        count = 0
+        while (reaped := self.reap()[0]) > 0:
+            count += reaped
+        known = f"{self.layout.namespace}suspects:"
+        found = self.client.scan_iter(match=f"{_literally(known)}*", count=1000)
+        queues = [key.decode().removeprefix(known) for key in found]
+        return count + self._in_portions("export", after=queues)
+
+    def _in_portions(self, name: str, *before: Any, after: Sequence[Any] = ()) -> int:
+        """Run a script that takes a limit until it does less than that."""
+        total, limit = 0, 100
+        while True:
+            count = int(self._run(name, *before, limit, *after))
+            total += count
+            if count < limit:
+                return total
+
+    def _members(self, name: str) -> set[bytes]:
+        return self.client.smembers(f"{self.layout.namespace}{name}")
+
+    def _run(self, name: str, *arguments: Any) -> Any:
+        return scripts.run(self.client, name, *self.layout.fixed(), *arguments)
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _literally(text: str) -> str:
+    """Return the pattern that matches *text* alone."""
+    return "".join(f"\\{c}" if c in "*?[]^\\" else c for c in text)
