@@ -13,6 +13,7 @@
     ├── ResultTimeout (TimeoutError, celery.exceptions.TimeoutError)
     ├── ResultBackendMissing (NotImplementedError)
     ├── ResultBackendUnavailable (kombu.exceptions.OperationalError)
+    ├── TaskIsDead (RuntimeError)            the task of a result will never run: it is a dead letter
     ├── EmbeddedServerError (OSError)        the embedded server can not be started or reached
     └── MissingExtra (ImportError)           an optional dependency is not installed
 
@@ -75,6 +76,10 @@ class ResultBackendMissing(CeleriacError, NotImplementedError):
 
 class ResultBackendUnavailable(CeleriacError, OperationalError):
     """The result backend does not answer. Ask again later."""
+
+
+class TaskIsDead(CeleriacError, RuntimeError):
+    """The task is a dead letter and will not run: see `flask celery dead`."""
 
 
 class EmbeddedServerError(CeleriacError, OSError):

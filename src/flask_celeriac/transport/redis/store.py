@@ -54,6 +54,23 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Renewed:
+    """What a renewal of a lease found.
+
+    Attributes:
+        numbers: Of all claims that the server has for the process.
+        has_expired: Whether the lease of any process has ended: see `MessageStore.reap`.
+        has_parked: Whether anything is parked.
+        has_unreported: Whether there are dead letters whose waiters were not told.
+    """
+
+    numbers: frozenset[int]
+    has_expired: bool
+    has_parked: bool
+    has_unreported: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A message that nobody will run unless it is replayed.
 
@@ -172,9 +189,11 @@ class MessageStore:
         arguments = self.layout.claim_arguments(incarnation, lease_s, limit, queues)
         return claimed(scripts.run(self.client, "claim", *arguments))
 
-    def renew(self, incarnation: str, *, lease_s: float) -> None:
+    def renew(self, incarnation: str, *, lease_s: float) -> Renewed:
         """Let the claims of *incarnation* be its own for *lease_s* more seconds."""
-        self._run("renew", incarnation, _ms(lease_s))
+        expired, parked, unreported, *numbers = self._run("renew", incarnation, _ms(lease_s))
+        claims = frozenset(int(number) for number in numbers)
+        return Renewed(claims, bool(expired), bool(parked), bool(unreported))
 
     def settle(self, incarnation: str, numbers: Iterable[int]) -> int:
         """End claims whose messages are done with.

@@ -24,7 +24,12 @@ for i = 7, #ARGV, 2 do
 end
 
 local now = now_ms()
-redis.call('ZADD', ns .. 'workers', now + lease_ms, incarnation)
+for _, is_kept in ipairs(keeps) do
+  if is_kept then
+    redis.call('ZADD', ns .. 'workers', now + lease_ms, incarnation)
+    break
+  end
+end
 
 local due = redis.call('ZRANGEBYSCORE', ns .. 'delayed', '-inf', now, 'LIMIT', 0, 100)
 for _, entry in ipairs(due) do

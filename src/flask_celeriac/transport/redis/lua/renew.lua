@@ -1,5 +1,17 @@
--- renew(incarnation, lease_ms)
+-- renew(incarnation, lease_ms) -> {has_expired, has_parked, has_unreported, number of each claim...}
 --
--- Renews the lease; also of a process that has no claim yet.
---   workers  zset  incarnation at the end of its lease
-redis.call('ZADD', ns .. 'workers', now_ms() + tonumber(ARGV[4]), ARGV[3])
+-- Renews the lease, also of a process that has no claim yet, and says what there is to look after.
+--   workers               zset  incarnation at the end of its lease; read for leases that have ended
+--   claims:<incarnation>  hash  read
+--   parked, unreported    set   only whether they are there
+local now = now_ms()
+redis.call('ZADD', ns .. 'workers', now + tonumber(ARGV[4]), ARGV[3])
+local reply = {
+  redis.call('ZCOUNT', ns .. 'workers', '-inf', now),
+  is_there('parked') and 1 or 0,
+  is_there('unreported') and 1 or 0,
+}
+for _, number in ipairs(redis.call('HKEYS', ns .. 'claims:' .. ARGV[3])) do
+  reply[#reply + 1] = number
+end
+return reply

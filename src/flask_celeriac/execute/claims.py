@@ -1,0 +1,142 @@
+"""What a worker does about the claims it has on our Redis transport."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from celery import bootsteps
+from celery.worker import state
+from redis.exceptions import RedisError
+
+from flask_celeriac.transport.redis.channel import Channel
+from flask_celeriac.transport.redis.claimants import Kept, forget
+from flask_celeriac.transport.redis.keys import claim_of
+from flask_celeriac.transport.redis.store import MessageStore
+
+from .dead import report
+from .lookout import runs_on_loop
+
+#: Seconds for the loop to turn; a longer silence needs a task that explains it.
+LOOP_TURN_S = 10.0
+#: Seconds after which a worker whose loop is silent without a reason is ended.
+HUNG_S = 60.0
+EXIT_HUNG = 70
+# What the pool had taken over before the connection was lost has started by then.
+_START_S = 5.0
+_TICK_S = 2.0
+
+logger = logging.getLogger(__name__)
+
+
+class Claims(bootsteps.StartStopStep):
+    """Keeps claims through lost connections, and gives back at the end what was not done."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+    label = "Claims"
+
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        self._kept: Kept | None = None
+        self._turned_s = time.monotonic()
+        self._ill_s = 0.0
+        self._looked_s = time.monotonic()
+
+    def start(self, consumer: Any) -> None:
+        """Take charge of the claims, also after the connection was made anew."""
+        channel = consumer.task_consumer.channel
+        if not isinstance(channel, Channel):
+            return
+        consumer.connection.transport.on_cancelled = state.revoked.update
+        self._turned_s = time.monotonic()
+        consumer.timer.call_repeatedly(_TICK_S, self._turn)
+        if self._kept is None or not self._kept.claimant.is_of_this_process:
+            self._begin(consumer, channel.kept)
+        else:
+            self._give_back_unstarted(consumer, self._kept)
+
+    def _begin(self, consumer: Any, kept: Kept) -> None:
+        self._kept = kept
+        kept.claimant.is_lasting = True
+        kept.keeper.is_well = lambda: self._is_well(consumer)
+        kept.keeper.on_parked = lambda store: self._unpark(consumer, store)
+        kept.keeper.on_dead = lambda store: consumer.call_soon(self._report, consumer)
+        atexit.register(self._leave)
+
+    def _turn(self) -> None:
+        self._turned_s = time.monotonic()
+
+    def shutdown(self, consumer: Any) -> None:  # noqa: ARG002
+        """Give back what did not end; comes after the pool was stopped."""
+        self._leave()
+
+    def _leave(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is None or not kept.claimant.is_of_this_process:
+            return
+        atexit.unregister(self._leave)
+        forget(kept)
+        try:
+            count = kept.claimant.leave()
+        except (RedisError, OSError) as error:
+            logger.warning("Others take what was not done when the lease has ended: %s", error)
+            return
+        if count:
+            logger.warning("Gave back %d messages that were not done.", count)
+
+    def _give_back_unstarted(self, consumer: Any, kept: Kept) -> None:
+        """Celery forgets, when it loses its connection, what has not started."""
+        waiting = kept.claimant.held - _numbers(state.active_requests)
+
+        def give_back() -> None:
+            started = _numbers(state.active_requests) | _numbers(state.reserved_requests)
+            forgotten = (waiting - started) & kept.claimant.held
+            if forgotten:
+                kept.claimant.give_back(sorted(forgotten), is_next=True)
+
+        if waiting:
+            consumer.timer.call_after(_START_S, give_back)
+
+    def _is_well(self, consumer: Any) -> bool:
+        """Asked by the keeper's thread: may the lease be renewed? Ends a process that hangs."""
+        now_s = time.monotonic()
+        since_look_s, self._looked_s = now_s - self._looked_s, now_s
+        if self._does_loop_turn(consumer, now_s):
+            self._ill_s = 0.0
+            return True
+        # A process that was stopped and goes on has not been ill all the time.
+        self._ill_s += min(since_look_s, LOOP_TURN_S)
+        if self._ill_s >= HUNG_S:
+            logger.critical("The event loop has not turned for %d s: exit.", self._ill_s)
+            logging.shutdown()
+            os._exit(EXIT_HUNG)
+        return False
+
+    def _does_loop_turn(self, consumer: Any, now_s: float) -> bool:
+        if now_s - self._turned_s < LOOP_TURN_S or consumer.connection is None:
+            return True
+        if consumer.blueprint.state != bootsteps.RUN:
+            return True  # it ends, and tasks may take their time
+        return runs_on_loop(consumer.controller) and bool(state.active_requests)
+
+    def _unpark(self, consumer: Any, store: MessageStore) -> None:
+        queues = [queue.name for queue in consumer.task_consumer.queues]
+        for task in store.parked():
+            if task in consumer.app.tasks and (count := store.unpark(task, queues)):
+                logger.warning("%d parked messages of %r can run now.", count, task)
+
+    def _report(self, consumer: Any) -> None:
+        channel = consumer.task_consumer and consumer.task_consumer.channel
+        if isinstance(channel, Channel):
+            queues = {queue.name for queue in consumer.task_consumer.queues}
+            report(consumer.app, channel.store, queues)
+
+
+def _numbers(requests: Iterable[Any]) -> frozenset[int]:
+    """Return the numbers of the claims of *requests*."""
+    claims = (claim_of(request.message.delivery_tag) for request in tuple(requests))
+    return frozenset(claim[1] for claim in claims if claim)

@@ -1,0 +1,60 @@
+"""A consumer that loses no message that it can not run. `attach` names it to a Celery app."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from celery.worker import consumer as celery_consumer
+
+from flask_celeriac.transport.redis.channel import Channel
+
+# The next try after a lost connection comes at once, then each second: a broker that is back
+# after an outage finds its workers within seconds.
+_RETRY: dict[str, float] = {"interval_start": 0.2, "interval_step": 0.5, "interval_max": 2.0}
+
+
+class Consumer(celery_consumer.Consumer):
+    """Celery's, but for messages without a task: parked or dead on our transport, not gone."""
+
+    def ensure_connected(self, conn: Any) -> Any:
+        """As in Celery, trying again sooner."""
+        conn.ensure_connection = partial(conn.ensure_connection, **_RETRY)
+        return super().ensure_connected(conn)
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """Park the message until a worker knows its task, as after a deployment."""
+        channel = message.channel
+        if not isinstance(channel, Channel):
+            super().on_unknown_task(body, message, exc)
+            return
+        task = str(message.headers.get("task") or (message.payload or {}).get("task"))
+        _log("The task %r is not known here: parked until a worker knows it.", task)
+        channel.park(message.delivery_tag, task)
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        """Keep what is no task message as a dead letter."""
+        if not self._bury(message, "not a task message"):
+            super().on_unknown_message(body, message)
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """Keep a task message that can not be understood as a dead letter."""
+        if not self._bury(message, f"invalid task message: {exc}"):
+            super().on_invalid_task(body, message, exc)
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Keep what can not be decoded, or may not be, as a dead letter."""
+        if not self._bury(message, f"can not be decoded: {exc}"):
+            super().on_decode_error(message, exc)
+
+    def _bury(self, message: Any, reason: str) -> bool:
+        if not isinstance(message.channel, Channel):
+            return False
+        message.channel.discard_delivery(message.delivery_tag, reason)
+        return True
+
+
+def _log(text: str, *arguments: Any) -> None:
+    celery_consumer.consumer.logger.warning(text, *arguments)
+
+

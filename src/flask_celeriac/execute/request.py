@@ -1,0 +1,38 @@
+"""A task on its way through a worker; `FlaskTask` names this class to Celery."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from billiard.einfo import ExceptionWithTraceback
+from celery.worker import request as celery_request
+from celery.worker import state
+from celery.exceptions import WorkerLostError
+
+from flask_celeriac.transport.redis.channel import Channel
+
+
+class Request(celery_request.Request):
+    """Celery's, but a task that ended its pool process is counted by our transport."""
+
+    _is_lost = False
+
+    def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:
+        """As in Celery."""
+        error = exc_info.exception
+        if isinstance(error, ExceptionWithTraceback):
+            error = error.exc
+        # A cold shutdown ends the pool's processes too, and that is nobody's fault.
+        self._is_lost = (
+            isinstance(error, (WorkerLostError, SystemExit)) and state.should_terminate is None
+        )
+        return super().on_failure(exc_info, *args, **options)
+
+    def reject(self, requeue: bool = False) -> None:
+        """As in Celery; what ended its process too often becomes a dead letter."""
+        channel = self.message.channel
+        if requeue and self._is_lost and isinstance(channel, Channel) and not self.acknowledged:
+            channel.crash(self.message.delivery_tag)
+            self.acknowledged = True
+        else:
+            super().reject(requeue=requeue)

@@ -1,0 +1,176 @@
+"""This process as one that has claims: what it has, and what it still owes the server."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import socket
+import threading
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from .keys import delivery_tag
+from .store import Layout, MessageStore, Renewed
+
+#: Seconds that a lease lasts, and that pass between two renewals.
+LEASE_S = 30.0
+RENEW_S = 5.0
+
+logger = logging.getLogger(__name__)
+
+#: Makes a client, with this many seconds for each answer; never the same connection twice.
+Connect = Callable[[float], Redis]
+
+# A settling must not hold up the event loop for longer; what is not sent is sent again.
+_ANSWER_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """How long claims last without renewal, and how often they are renewed; seconds above 0."""
+
+    lease_s: float = LEASE_S
+    renew_s: float = RENEW_S
+
+
+class Claimant:
+    """Holds claims in the name of this process, whatever becomes of its connections.
+
+    Settling never raises and never waits for long: what could not be sent is sent again by
+    :meth:`look_after`, and a claim that somebody else has meanwhile is left alone.
+
+    Attributes:
+        incarnation: Names this process in the server; unique in time and space.
+        is_lasting: Whether claims outlive the channel they came through, as in a worker. Else
+            a channel that is closed gives back what came through it.
+    """
+
+    def __init__(self, layout: Layout, connect: Connect, lease: Lease) -> None:
+        self.incarnation = _new_incarnation()
+        self.lease = lease
+        self.is_lasting = False
+        self._pid = os.getpid()
+        self._layout = layout
+        self._connect = connect
+        self.store = MessageStore(connect(_ANSWER_S), layout)
+        self._held: set[int] = set()
+        self._unsent: deque[int] = deque()
+        self._is_away = False
+        self._strays: frozenset[int] = frozenset()
+        self._lock = threading.Lock()
+
+    @property
+    def is_of_this_process(self) -> bool:
+        """False in a forked child: the claims are its parent's."""
+        return self._pid == os.getpid()
+
+    @property
+    def held(self) -> frozenset[int]:
+        """Numbers of the claims that were delivered and not settled or given back."""
+        return frozenset(self._held)
+
+    def tag(self, number: int) -> str:
+        """Return the delivery tag of claim *number*."""
+        return delivery_tag(self.incarnation, number)
+
+    def hold(self, numbers: Iterable[int]) -> None:
+        """Note claims that the server has written down for this process."""
+        self._held.update(numbers)
+
+    def settle(self, number: int) -> None:
+        """End a claim; at once, or as soon as the server answers."""
+        self._held.discard(number)
+        self._unsent.append(number)
+        if not self._is_away:
+            self._send(self.store)
+
+    def give_back(self, numbers: Iterable[int], *, is_next: bool) -> None:
+        """Make claims ready again.
+
+        Raises:
+            redis.exceptions.RedisError: They may still be claimed; safe to repeat.
+        """
+        numbers = list(numbers)
+        self.store.give_back(self.incarnation, numbers, is_next=is_next)
+        self._held.difference_update(numbers)
+
+    def drop(self, number: int) -> None:
+        """Forget a claim that the server moved elsewhere: deferred, parked, dead."""
+        self._held.discard(number)
+
+    def leave(self) -> int:
+        """Settle what is done, give back all the rest, and have no lease any more.
+
+        Returns:
+            How many claims were given back.
+
+        Raises:
+            redis.exceptions.RedisError: The server does not answer; others take the claims when
+                the lease has ended.
+        """
+        self._send(self.store)
+        self._held.clear()
+        return self.store.leave(self.incarnation)
+
+    def look_after(self, store: MessageStore) -> Renewed:
+        """Renew the lease, send what is owed, and give back claims that nobody here knows of.
+
+        Such strays are left when a reply of the server was lost on its way.
+
+        Returns:
+            What else there is to look after.
+
+        Raises:
+            redis.exceptions.RedisError: The server does not answer; safe to repeat.
+        """
+        self._send(store)
+        # Before the server is asked: what is settled meanwhile is no stray.
+        known = self.held.union(self._unsent)
+        renewed = store.renew(self.incarnation, lease_s=self.lease.lease_s)
+        strays = renewed.numbers - known
+        # A reply may be on its way: what is unknown twice in a row has no other explanation.
+        lost = strays & self._strays - self._held
+        if lost:
+            logger.warning("Giving back %d messages whose delivery was cut off.", len(lost))
+            store.give_back(self.incarnation, sorted(lost), is_next=True)
+        self._strays = strays - lost
+        return renewed
+
+    def new_store(self) -> MessageStore:
+        """Return a store with a connection of its own, for another thread."""
+        return MessageStore(self._connect(self.lease.renew_s), self._layout)
+
+    def _send(self, store: MessageStore) -> None:
+        """Send all that is owed; what fails stays owed."""
+        with self._lock:
+            owed = list(self._unsent)
+            if not owed:
+                return
+            try:
+                settled = store.settle(self.incarnation, owed)
+            except (RedisError, OSError) as error:
+                if not self._is_away:
+                    logger.warning("Acknowledgements wait until the broker answers: %s", error)
+                self._is_away = True
+                return
+            for _ in owed:
+                self._unsent.popleft()
+            was_away, self._is_away = self._is_away, False
+        # After a broken connection some may have arrived the first time.
+        if settled < len(owed) and not was_away:
+            logger.warning(
+                "%d tasks ended after this process had been taken for dead: others run or ran "
+                "them again, and their acknowledgement was refused.",
+                len(owed) - settled,
+            )
+
+
+def _new_incarnation() -> str:
+    host = re.sub(r"[^A-Za-z0-9_.-]", "_", socket.gethostname())
+    return f"{host}.{os.getpid()}.{uuid.uuid4().hex[:8]}"

@@ -1,0 +1,47 @@
+"""Messages as kombu writes them: what the transport reads in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from kombu.utils.json import loads
+
+
+def decoded(body: bytes) -> dict[str, Any]:
+    """Return a message as kombu's virtual transports hand it on.
+
+    Raises:
+        ValueError: It is none; says what is wrong.
+    """
+    try:
+        message = loads(body.decode())
+    except Exception as error:
+        raise ValueError(f"not JSON: {error}") from error
+    if not isinstance(message, dict) or not isinstance(message.get("properties"), dict):
+        raise ValueError("not a message: an object with properties is expected")
+    if "delivery_info" not in message["properties"] or "body" not in message:
+        raise ValueError("not a message: body or delivery_info is missing")
+    return message
+
+
+def delay_of(message: Mapping[str, Any]) -> float:
+    """Return the seconds until a Celery message is due; 0 when it is, or has no ETA."""
+    eta = (message.get("headers") or {}).get("eta")
+    if not isinstance(eta, str):
+        return 0.0
+    try:
+        due_at = datetime.fromisoformat(eta)
+    except ValueError:
+        return 0.0  # the worker says what is wrong with it
+    now = datetime.now(UTC)
+    if due_at.tzinfo is None:
+        now = now.replace(tzinfo=None)
+    return max((due_at - now).total_seconds(), 0.0)
+
+
+def task_id_of(message: Mapping[str, Any]) -> str:
+    """Return the id of the task in a Celery message, "" when it is none."""
+    id_ = (message.get("headers") or {}).get("id")
+    return id_ if isinstance(id_, str) else ""

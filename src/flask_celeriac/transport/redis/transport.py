@@ -1,0 +1,55 @@
+"""The kombu transports, one for each kind of URL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kombu.transport import redis as kombu_redis
+from redis import SSLConnection
+
+from .channel import Channel
+from .errors import CONNECTION_ERRORS
+
+
+class Transport(kombu_redis.Transport):  # type: ignore[misc]
+    """Redis on TCP or a socket; `driver_type` stays "redis", which Celery and Flower look for."""
+
+    Channel: type[kombu_redis.Channel] = Channel
+
+    connection_errors = (*kombu_redis.Transport.connection_errors, *CONNECTION_ERRORS)
+    implements = kombu_redis.Transport.implements.extend(batch_publish=False)
+    supports_batch_publish = False
+
+    #: Told the ids of delivered tasks that are cancelled, before they are delivered.
+    on_cancelled: Callable[[set[str]], Any] = staticmethod(lambda _ids: None)
+
+
+class TLSChannel(Channel):
+    """Certificates are verified unless `broker_use_ssl` or the URL says otherwise."""
+
+    connection_class = SSLConnection
+
+
+class TLSTransport(Transport):
+    """Redis on TLS."""
+
+    Channel = TLSChannel
+
+
+class SentinelChannel(Channel, kombu_redis.SentinelChannel):  # type: ignore[misc]
+    """The master that Sentinel names; needs the transport option `master_name`."""
+
+    from_transport_options = tuple(
+        dict.fromkeys(
+            (*Channel.from_transport_options, *kombu_redis.SentinelChannel.from_transport_options)
+        )
+    )
+    connection_class = kombu_redis.SentinelChannel.connection_class
+
+
+class SentinelTransport(Transport):
+    """Redis behind Sentinel; of a failover list, each URL names one sentinel."""
+
+    default_port = kombu_redis.SentinelTransport.default_port
+    Channel = SentinelChannel
