@@ -1,0 +1,133 @@
+"""The result backend for Redis: stock keys, stock JSON, stock channels.
+
+A stock `AsyncResult` reads and awaits what this backend stores, and the other way round. What
+differs is how it waits (one connection for the process) and how it stores (one round trip, fenced).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from celery import states
+from celery.backends import redis as celery_redis
+from celery.exceptions import BackendStoreError
+from kombu.utils.encoding import bytes_to_str
+from redis import SSLConnection
+
+from .consumer import ResultConsumer
+from .storing import Store, warn_of_late_run
+from .urls import celery_form, shown_form
+from .waiting import OnInterval, OnMessage
+
+# The stubs know few of the names that these classes have.
+_StockRedis: Any = celery_redis.RedisBackend
+_StockSentinel: Any = celery_redis.SentinelBackend
+_StoreError: Any = BackendStoreError
+
+
+class _Celeriac(_StockRedis):  # type: ignore[misc]
+    """What both backends have in common."""
+
+    ResultConsumer = ResultConsumer
+
+    def __init__(self, *args: Any, url: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, url=url and celery_form(url), **kwargs)
+        # One backend an app: the listener serves all threads, redis-py's pool as well.
+        self.thread_safe = True
+        self._store = Store(self)
+
+    def as_uri(self, include_password: bool = False) -> str:
+        """Give the URL under its stock scheme; passwords are masked unless asked for."""
+        return shown_form(str(super().as_uri(include_password=include_password)))
+
+    def _params_from_url(self, url: str, defaults: dict[str, Any]) -> dict[str, Any]:
+        params: dict[str, Any] = super()._params_from_url(url, defaults)
+        if issubclass(params.get("connection_class", object), SSLConnection):
+            # Celery refuses an URL that does not say; we verify.
+            params.setdefault("ssl_cert_reqs", "required")
+        return params
+
+    def on_task_call(self, producer: Any, task_id: str) -> dict[str, Any]:  # noqa: ARG002
+        """Nothing: a task that nobody waits for costs no subscription."""
+        return {}
+
+    def add_pending_result(
+        self,
+        result: Any,
+        weak: bool = False,
+        start_drainer: bool = True,  # noqa: ARG002
+    ) -> Any:
+        """Listen for *result*. Groups ask weakly, for each member when it is sent: then not yet."""
+        if not weak and not result.on_ready.ready:
+            self.result_consumer.registry.hold(result)
+        return result
+
+    def add_pending_results(self, results: Iterable[Any], weak: bool = False) -> list[Any]:
+        """The same for many."""
+        return [self.add_pending_result(result, weak=weak) for result in results]
+
+    def remove_pending_result(self, result: Any) -> Any:
+        """Listen for *result* no longer, even if callbacks wait for it."""
+        self.result_consumer.forget_result(result)
+        return result
+
+    def iter_native(
+        self,
+        result: Any,
+        no_ack: bool = True,  # noqa: ARG002
+        timeout: float | None = None,
+        on_message: OnMessage = None,
+        on_interval: OnInterval = None,
+        **_options: Any,
+    ) -> Iterator[tuple[str, Any]]:
+        """Give the members of a set as they come: their ids with their metas or their members.
+
+        Raises:
+            celery.exceptions.TimeoutError: Some were not there after *timeout* seconds.
+        """
+        self._ensure_not_eager()
+        for node in self.result_consumer.each(result.results, timeout, on_message, on_interval):
+            yield node.id, node._cache if hasattr(node, "_cache") else node.children
+
+    def _store_result(
+        self,
+        task_id: str,
+        result: Any,
+        state: str,
+        traceback: str | None = None,
+        request: Any = None,
+        **_options: Any,
+    ) -> Any:
+        meta = self._get_result_meta(
+            result=result, state=state, traceback=traceback, request=request
+        )
+        meta["task_id"] = bytes_to_str(task_id)
+        value = self.encode(meta)
+        if len(value) > self._MAX_STR_VALUE_SIZE:
+            raise _StoreError("value too large for Redis backend", state=state, task_id=task_id)
+        expires_s = self.failure_expires if state == states.FAILURE else self.expires
+        claim = self._store.claim_for(request)
+        args = (self.get_key_for_task(task_id), value, expires_s or 0, claim)
+        if not self.ensure(self._store.put, args):
+            warn_of_late_run(task_id, request)
+        return result
+
+    def on_chord_part_return(
+        self, request: Any, state: str, result: Any, propagate: Any = None, **kwargs: Any
+    ) -> None:
+        """Count a part of a chord, unless this is a late run."""
+        if request.group and not self._store.has(self._store.claim_for(request)):
+            return
+        super().on_chord_part_return(request, state, result, propagate, **kwargs)
+
+
+class RedisBackend(_Celeriac):
+    """Results in one Redis: ``celeriac-redis://``, ``celeriac-rediss://``, ``celeriac-socket://``.
+
+    Options, keys and messages are those of Celery's own backend.
+    """
+
+
+class SentinelBackend(_Celeriac, _StockSentinel):  # type: ignore[misc]
+    """Results in the master that Sentinels name: ``celeriac-sentinel://a:26379/0;...``."""

@@ -1,0 +1,166 @@
+"""The one thread of a process that listens for results, on behalf of all who wait.
+
+Only this thread touches the connection and the table of who waits for what. Others leave a note and
+ring. What it brings is put into the inbox of each `Watch`; decoding is done by those who wait.
+
+No result is missed: a key is read once after its subscription is confirmed, and all keys are read
+again after a connection was lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from celery.utils.log import get_logger
+
+from .subscription import Subscription
+from .wake import Wake
+from .watch import Watch
+
+logger = get_logger(__name__)
+
+#: Seconds between looks at who has gone, while somebody waits.
+TICK_S = 1.0
+#: Seconds without anybody who waits, after which the connection is closed and the thread ends.
+IDLE_S = 60.0
+_LONGEST_PAUSE_S = 1.0
+_KEYS_A_READ = 500
+
+
+class Listener:
+    """Listens for one process on one server; the thread starts when somebody waits.
+
+    Args:
+        client: Of this listener alone; its sockets must have time limits.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.pid = os.getpid()
+        self._client = client
+        self._lock = threading.Lock()
+        self._notes: deque[tuple[Watch, bool]] = deque()
+        self._watched: dict[bytes, list[Watch]] = {}
+        self._unread: list[Watch] = []
+        self._losses = 0
+        self._wake: Wake | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread runs; it can not be started while the interpreter ends."""
+        return self._wake is not None
+
+    def add(self, watch: Watch) -> None:
+        """Bring to *watch* what is stored and what is published from now on; does not wait."""
+        self._notes.append((watch, True))
+        with self._lock:
+            if self._wake is None:
+                self._start()
+            else:
+                self._wake.ring()
+
+    def drop(self, watch: Watch) -> None:
+        """End what `add` began; seen within a second. Safe in a finalizer: takes no lock."""
+        self._notes.append((watch, False))
+
+    def read(self, watches: Iterable[Watch]) -> None:
+        """Bring to each watch what is stored now.
+
+        Raises:
+            redis.exceptions.RedisError, OSError: Some may have got it, others not.
+        """
+        unread = list(watches)
+        for start in range(0, len(unread), _KEYS_A_READ):
+            part = unread[start : start + _KEYS_A_READ]
+            values = self._client.mget([watch.key for watch in part])
+            for watch, value in zip(part, values, strict=True):
+                if value is not None:
+                    watch.deliver(value, is_read=True)
+
+    def _start(self) -> None:
+        wake = Wake()
+        thread = threading.Thread(
+            target=self._run, args=(wake,), name="celeriac-results", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter ends
+            wake.close()
+        else:
+            self._wake = wake
+
+    def _run(self, wake: Wake) -> None:
+        while self._is_needed():
+            try:
+                with contextlib.closing(Subscription(self._client)) as subscription:
+                    self._serve(subscription, wake)
+            except Exception as error:
+                self._pause(error)
+        wake.close()
+        self._client.connection_pool.disconnect()
+
+    def _is_needed(self) -> bool:
+        """Whether to go on; after a no, the next `add` starts another thread."""
+        with self._lock:
+            self._take_notes()
+            if not self._watched:
+                self._wake = None
+            return bool(self._watched)
+
+    def _serve(self, subscription: Subscription, wake: Wake) -> None:
+        """Listen until the connection is lost, or nobody has waited for long."""
+        self._unread = [watch for watches in self._watched.values() for watch in watches]
+        subscription.change(add=set(self._watched), drop=set())
+        needed_at = time.monotonic()
+        while self._watched or time.monotonic() - needed_at < IDLE_S:
+            subscription.wait(wake, TICK_S if self._watched else IDLE_S)
+            subscription.change(*self._take_notes())
+            self._bring(subscription)
+            if self._watched:
+                needed_at = time.monotonic()
+                subscription.check()
+
+    def _take_notes(self) -> tuple[set[bytes], set[bytes]]:
+        """Bring the table up to date; return the keys that came and those that went."""
+        before: dict[bytes, bool] = {}
+        while self._notes:
+            watch, is_added = self._notes.popleft()
+            before.setdefault(watch.key, watch.key in self._watched)
+            watches = [other for other in self._watched.pop(watch.key, ()) if other is not watch]
+            if is_added:
+                watches.append(watch)
+                self._unread.append(watch)
+            if watches:
+                self._watched[watch.key] = watches
+        came = {key for key, was in before.items() if not was and key in self._watched}
+        went = {key for key, was in before.items() if was and key not in self._watched}
+        return came, went
+
+    def _bring(self, subscription: Subscription) -> None:
+        """Hand out what has come in, and what was stored before it could come in."""
+        for key, message in subscription.arrivals():
+            for watch in self._watched.get(key, ()):
+                watch.deliver(message)
+        if self._unread:
+            confirmed = subscription.confirmed
+            unread = [watch for watch in self._unread if watch.key in self._watched]
+            self._unread = [watch for watch in unread if watch.key not in confirmed]
+            self.read(watch for watch in unread if watch.key in confirmed)
+        if self._losses and subscription.confirmed:
+            logger.info("The result server answers again")
+            self._losses = 0
+
+    def _pause(self, error: Exception) -> None:
+        """Wait a little before connecting again, none the first time."""
+        self._losses += 1
+        if self._losses > 1:
+            longest_s = min(_LONGEST_PAUSE_S, 0.02 * 2 ** min(self._losses, 10))
+            time.sleep(longest_s * random.uniform(0.5, 1))  # noqa: S311 - only spreads load
+        else:
+            logger.warning("Lost the connection to the result server: %s", error)

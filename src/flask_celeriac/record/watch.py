@@ -1,0 +1,121 @@
+"""Between the listening thread, which brings what was published, and those who wait for it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+
+class Waiter:
+    """One thread or greenlet that waits, for one result or for many."""
+
+    __slots__ = ("_event", "_rung")
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._rung: deque[Watch] = deque()
+
+    def ring(self, watch: Watch) -> None:
+        """Say that there is something new in *watch*; from any thread, never waits."""
+        self._rung.append(watch)
+        self._event.set()
+
+    def wait(self, timeout_s: float) -> list[Watch]:
+        """Wait until something is new; return where, empty after *timeout_s*."""
+        self._event.wait(timeout_s)
+        self._event.clear()
+        rung = []
+        while self._rung:
+            rung.append(self._rung.popleft())
+        return rung
+
+
+class Watch:
+    """One result object that somebody waits for, by `get` or by `then`.
+
+    Args:
+        key: Of the result; also the channel.
+        result: Kept alive as long as somebody waits.
+        decode: Makes a meta of what is stored.
+        on_unattended: Called with the watch when something came in and nobody waits in a `get`.
+    """
+
+    __slots__ = (
+        "_decode",
+        "_inbox",
+        "_last",
+        "_lock",
+        "_on_unattended",
+        "_waiters",
+        "holders",
+        "key",
+        "result",
+    )
+
+    def __init__(
+        self,
+        key: bytes,
+        result: Any,
+        decode: Callable[[bytes], dict[str, Any]],
+        on_unattended: Callable[[Watch], None],
+    ) -> None:
+        self.key = key
+        self.result = result
+        #: How many `get` and `then` want it; guarded by the lock of their registry.
+        self.holders = 0
+        self._decode = decode
+        self._on_unattended = on_unattended
+        self._inbox: deque[bytes] = deque()
+        self._last: bytes | None = None
+        # Reentrant: a callback of the result may ask for the result again.
+        self._lock = threading.RLock()
+        self._waiters: tuple[Waiter, ...] = ()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the result is there and its callbacks were called."""
+        return bool(self.result.on_ready.ready or self.result._cache)
+
+    def deliver(self, value: bytes, *, is_read: bool = False) -> None:
+        """Hand over what was published, or read: then only if it was not published before."""
+        if is_read and value == self._last:
+            return
+        self._last = value
+        self._inbox.append(value)
+        self.ring()
+
+    def ring(self) -> None:
+        """Wake who waits."""
+        waiters = self._waiters
+        for waiter in waiters:
+            waiter.ring(self)
+        if not waiters and self._inbox:
+            self._on_unattended(self)
+
+    def attach(self, waiter: Waiter) -> None:
+        """Let *waiter* be woken, at once if something is there already."""
+        with self._lock:
+            self._waiters = (*self._waiters, waiter)
+        if self._inbox or self.is_ready:
+            waiter.ring(self)
+
+    def detach(self, waiter: Waiter) -> None:
+        """End what `attach` began; what came meanwhile is for those who remain."""
+        with self._lock:
+            self._waiters = tuple(other for other in self._waiters if other is not waiter)
+        if self._inbox and not self.is_ready:
+            self.ring()
+
+    def take(self, on_message: Callable[[dict[str, Any]], object] | None = None) -> None:
+        """Give the result what came in; its callbacks are called here."""
+        with self._lock:
+            while self._inbox:
+                value = self._inbox.popleft()
+                if self.is_ready:
+                    continue
+                meta = self._decode(value)
+                if on_message is not None:
+                    on_message(meta)
+                self.result._maybe_set_cache(meta)
