@@ -25,13 +25,12 @@ _listeners: weakref.WeakValueDictionary[str, Listener] = weakref.WeakValueDictio
 
 def shared_listener(backend: Any) -> Listener:
     """Give the listener for the server of *backend*, made when it is first asked for."""
-    params = _listening_params(backend.connparams)
-    told = {name: value for name, value in params.items() if name not in _WITHOUT_MEANING}
-    server = repr(sorted(told.items(), key=lambda item: item[0]))
+    given = backend.connparams
+    server = repr([(name, given[name]) for name in sorted(given.keys() - _WITHOUT_MEANING)])
     with _lock:
         listener = _listeners.get(server)
         if listener is None:
-            client: Redis = backend._create_client(**params)
+            client: Redis = backend._create_client(**_listening_params(given))
             listener = _listeners[server] = Listener(client)
         return listener
 

@@ -47,4 +47,4 @@ def _replace_schemes(url: str, schemes: dict[str, str]) -> str:
 
 def _replace_scheme(url: str, schemes: dict[str, str]) -> str:
     scheme, separator, rest = url.partition("://")
-    return f"{schemes.get(scheme, scheme)}{separator}{rest}"
+    return f"{schemes.get(scheme, scheme)}{separator}{rest}" if separator else url
