@@ -1,0 +1,114 @@
+"""Programs that a test starts as processes of their own: `python waiting_programs.py NAME URL`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+
+def main(name: str, url: str) -> None:
+    if name == "greenlets":
+        from gevent import monkey
+
+        monkey.patch_all()
+    {"greenlets": greenlets, "fork": fork, "fork_while_waiting": fork_while_waiting,
+     "at_exit": at_exit, "left_waiting": left_waiting}[name](make_app(url))  # fmt: skip
+
+
+def make_app(url: str):
+    from celery import Celery
+
+    from flask_celeriac.record.urls import ours
+
+    return Celery("tests", set_as_current=False, broker=url, backend=ours(url))
+
+
+def subscribed(app) -> int:
+    return sum(int(each["sub"]) > 0 for each in app.backend.client.client_list())
+
+
+def wait_for_channels(app, count: int) -> None:
+    import time
+
+    deadline = time.monotonic() + 20
+    while len(app.backend.client.pubsub_channels("celery-task-meta-*")) != count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def greenlets(app) -> None:
+    """A hundred greenlets wait on one connection, and a callback is called."""
+    import gevent
+
+    called = []
+    app.AsyncResult("then").then(lambda result: called.append(result.result))
+    waiting = [
+        gevent.spawn(lambda n=n: app.AsyncResult(f"g{n}").get(timeout=20)) for n in range(100)
+    ]
+    wait_for_channels(app, 101)
+    print("subscribed", subscribed(app))
+    gevent.joinall(
+        [gevent.spawn(app.backend.store_result, f"g{n}", n, "SUCCESS") for n in range(100)]
+    )
+    app.backend.store_result("then", 1, "SUCCESS")
+    gevent.joinall(waiting, timeout=20)
+    wait_for_channels(app, 0)
+    print("got", sum(each.value for each in waiting), called)
+
+
+def fork(app) -> None:
+    """A child that inherits a listener at work starts its own; the parent's goes on."""
+    app.backend.store_result("warm", 1, "SUCCESS")
+    app.AsyncResult("warm").get(timeout=5)
+    got = []
+    thread = threading.Thread(target=lambda: got.append(app.AsyncResult("p").get(timeout=20)))
+    thread.start()
+    wait_for_channels(app, 1)
+    app.backend.client.close()
+    if (child := os.fork()) == 0:
+        timer = threading.Timer(0.1, app.backend.store_result, ("c", "child", "SUCCESS"))
+        timer.start()
+        print("got", app.AsyncResult("c").get(timeout=20), flush=True)
+        print("subscribed", subscribed(app), flush=True)
+        os._exit(0)
+    print("child ended with", os.waitpid(child, 0)[1], flush=True)
+    app.backend.store_result("p", "parent", "SUCCESS")
+    thread.join(20)
+    print("got", *got)
+
+
+def fork_while_waiting(app) -> None:
+    """A child inherits locks that other threads hold, and results that it never waited for."""
+    result = app.AsyncResult("a")
+    result.then(lambda _: None)
+    wait_for_channels(app, 1)
+    registry = app.backend.result_consumer.registry
+    with registry._lock, registry.listener._lock:
+        child = os.fork()
+        if child == 0:
+            del result
+            app.backend.store_result("b", "child", "SUCCESS")
+            print("got", app.AsyncResult("b").get(timeout=20), flush=True)
+            os._exit(0)
+        print("child ended with", os.waitpid(child, 0)[1], flush=True)
+
+
+def at_exit(app) -> None:
+    """Where no thread can be started any more."""
+    import atexit
+
+    app.backend.store_result("a", 1, "SUCCESS")
+    atexit.register(lambda: print("got", app.AsyncResult("a").get(timeout=5)))
+
+
+def left_waiting(app) -> None:
+    """The interpreter ends although somebody waits."""
+    app.AsyncResult("never").then(print)
+    threading.Thread(target=app.AsyncResult("never").get, daemon=True).start()
+    wait_for_channels(app, 1)
+    print("ended")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
