@@ -124,7 +124,7 @@ def test_a_wait_ends_at_its_deadline_though_the_server_hangs(
 def test_a_silent_server_is_left(
     app: Celery, client: redis.Redis, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flask_celeriac.record.subscription.PING_S", 0.0)
+    monkeypatch.setattr("flask_celeriac.record.subscription.PING_S", -1.0)
     monkeypatch.setattr("flask_celeriac.record.subscription.ANSWER_S", 0.0)
     waiters = Waiters(app, ["a"])
     wait_until(lambda: channels(client) == 1)
@@ -132,7 +132,7 @@ def test_a_silent_server_is_left(
     lost: list[Exception] = []
     pause = listener._pause
     monkeypatch.setattr(listener, "_pause", lambda error: (lost.append(error), pause(error)))
-    client.client_pause(1200)
+    client.client_pause(2500)
     wait_until(lambda: lost)
     monkeypatch.undo()
     app.backend.store_result("a", 1, states.SUCCESS)
