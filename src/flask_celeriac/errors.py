@@ -13,7 +13,7 @@
     ├── ResultTimeout (TimeoutError, celery.exceptions.TimeoutError)
     ├── ResultBackendMissing (NotImplementedError)
     ├── ResultBackendUnavailable (kombu.exceptions.OperationalError)
-    ├── TaskIsDead (RuntimeError)            the task of a result will never run: it is a dead letter
+    ├── TaskIsDead (RuntimeError)            the task is a dead letter and will not run
     ├── EmbeddedServerError (OSError)        the embedded server can not be started or reached
     └── MissingExtra (ImportError)           an optional dependency is not installed
 

@@ -18,6 +18,8 @@ from .declare.state import AppState, answer_for_celery, find, remember
 from .declare.task import AsyncTask, Task
 from .errors import AlreadyInitialized, ConfigurationError
 from .health.attach import attach
+from .record import urls as record_urls
+from .transport import attach as transport
 
 if TYPE_CHECKING:
     from .settings import Settings
@@ -197,6 +199,10 @@ def _with_own(config: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, An
 def _configure(state: AppState) -> None:
     configuration = dict(state.settings.celery)
     attach(state.celery, configuration, state.settings.state_dir)
+    if state.settings.is_carried_by_us:
+        transport.attach(state.celery, configuration)
+    if state.settings.is_kept_by_us and (results := configuration.get("result_backend")):
+        configuration["result_backend"] = record_urls.ours(results)
     adoption.configure(state.celery, configuration)
 
 

@@ -11,6 +11,7 @@ import click
 
 from flask_celeriac.health.broker import ask, parse
 from flask_celeriac.transport.probe import bounded_connection
+from flask_celeriac.transport.redis import urls
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -63,7 +64,7 @@ def _knock(celery: Celery) -> None:
 
 def _url(celery: Celery) -> str:
     url = celery.conf.broker_read_url or celery.conf.broker_url
-    return url if isinstance(url, str) else ";".join(url or ["amqp://"])
+    return urls.stock(url if isinstance(url, str) else ";".join(url or ["amqp://"]))
 
 
 def masked(celery: Celery) -> str:

@@ -10,7 +10,9 @@ from celery import Celery
 from . import internals
 from .celery_app import FlaskCelery, FlaskTaskRegistry, adopt_task
 
-_MADE_TOO_EARLY = ("Task", "AsyncResult", "GroupResult", "ResultSet")
+_MADE_TOO_EARLY = ("Task", "AsyncResult", "GroupResult", "ResultSet", "amqp", "control")
+#: What Celery's own class has, and each object carries as if it were the user's choice.
+_STOCK_PARTS = ("amqp_cls", "control_cls")
 
 
 def own_configuration(celery: Celery) -> Mapping[str, Any]:
@@ -32,6 +34,9 @@ def adopt(celery: Celery) -> FlaskCelery:
     extra = {"__module__": was.__module__}
     ours = FlaskCelery if was is Celery else type(was.__name__, (FlaskCelery, was), extra)
     celery.__class__ = ours
+    for name in _STOCK_PARTS:
+        if celery.__dict__.get(name) == getattr(Celery, name):
+            del celery.__dict__[name]
     for name in _MADE_TOO_EARLY:
         celery.__dict__.pop(name, None)
     registry = internals.registry_of(celery)

@@ -17,6 +17,8 @@ from kombu.exceptions import EncodeError
 from kombu.utils.objects import cached_property
 
 from flask_celeriac.errors import ArgumentsNotJSON, BrokerMissing
+from flask_celeriac.record import urls as record_urls
+from flask_celeriac.transport.redis import urls
 
 from . import carry, collect, context, coroutine, internals
 from .result import AsyncResult, GroupResult, ResultSet, name_lost_backend
@@ -35,6 +37,7 @@ class FlaskTask(CeleryTask):  # type: ignore[type-arg]
     """Base of every task of a :class:`FlaskCelery`, whoever declared it."""
 
     abstract = True
+    Request: Any = "flask_celeriac.execute.request:Request"
 
     def apply_async(self, *args: Any, **options: Any) -> Any:
         """Send as Celery does; arguments that can not be encoded are named with their task."""
@@ -90,6 +93,8 @@ class FlaskCelery(Celery):
 
     task_cls: Any = FlaskTask
     registry_cls: Any = FlaskTaskRegistry
+    amqp_cls: Any = "flask_celeriac.declare.amqp:FlaskAMQP"
+    control_cls: Any = "flask_celeriac.declare.control:FlaskControl"
     finalized: bool
     is_ready = False
     is_finalizing = False
@@ -184,10 +189,12 @@ class FlaskCelery(Celery):
     def _find_embedded(self) -> bool:
         """Configure the server that a `flask celery up` beside us started after we did."""
         url = running_server(self.celeriac.app)
-        if url is not None and self.conf.broker_url != url:
-            self.conf.update(broker_url=url)
-            if self.celeriac.settings.result_backend is None:
-                self.conf.update(result_backend=url)
+        if url is not None and urls.stock(self.conf.broker_url or "") != url:
+            settings = self.celeriac.settings
+            self.conf.update(broker_url=urls.ours(url) if settings.is_carried_by_us else url)
+            if settings.result_backend is None:
+                is_ours = settings.is_kept_by_us
+                self.conf.update(result_backend=record_urls.ours(url) if is_ours else url)
         return url is not None
 
 

@@ -30,6 +30,9 @@ EXIT_HUNG = 70
 _START_S = 5.0
 _TICK_S = 2.0
 
+#: A constant of `celery.bootsteps` that its stubs leave out.
+_RUN: int = bootsteps.RUN  # type: ignore[attr-defined]
+
 logger = logging.getLogger(__name__)
 
 
@@ -64,7 +67,7 @@ class Claims(bootsteps.StartStopStep):
         kept.claimant.is_lasting = True
         kept.keeper.is_well = lambda: self._is_well(consumer)
         kept.keeper.on_parked = lambda store: self._unpark(consumer, store)
-        kept.keeper.on_dead = lambda store: consumer.call_soon(self._report, consumer)
+        kept.keeper.on_dead = lambda _store: consumer.call_soon(self._report, consumer)
         atexit.register(self._leave)
 
     def _turn(self) -> None:
@@ -119,7 +122,7 @@ class Claims(bootsteps.StartStopStep):
     def _does_loop_turn(self, consumer: Any, now_s: float) -> bool:
         if now_s - self._turned_s < LOOP_TURN_S or consumer.connection is None:
             return True
-        if consumer.blueprint.state != bootsteps.RUN:
+        if consumer.blueprint.state != _RUN:
             return True  # it ends, and tasks may take their time
         return runs_on_loop(consumer.controller) and bool(state.active_requests)
 

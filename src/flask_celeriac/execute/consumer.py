@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import Any
 
 from celery.worker import consumer as celery_consumer
 
 from flask_celeriac.transport.redis.channel import Channel
+
+logger = logging.getLogger(__name__)
 
 # The next try after a lost connection comes at once, then each second: a broker that is back
 # after an outage finds its workers within seconds.
@@ -29,7 +32,7 @@ class Consumer(celery_consumer.Consumer):
             super().on_unknown_task(body, message, exc)
             return
         task = str(message.headers.get("task") or (message.payload or {}).get("task"))
-        _log("The task %r is not known here: parked until a worker knows it.", task)
+        logger.warning("The task %r is not known here: parked until a worker knows it.", task)
         channel.park(message.delivery_tag, task)
 
     def on_unknown_message(self, body: Any, message: Any) -> None:
@@ -52,9 +55,3 @@ class Consumer(celery_consumer.Consumer):
             return False
         message.channel.discard_delivery(message.delivery_tag, reason)
         return True
-
-
-def _log(text: str, *arguments: Any) -> None:
-    celery_consumer.consumer.logger.warning(text, *arguments)
-
-

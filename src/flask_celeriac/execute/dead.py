@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Container
 from typing import Any
 
 from celery import Celery
 from celery.app.task import Context
-from kombu.serialization import loads
+from kombu.serialization import loads, prepare_accept_content
 
 from flask_celeriac.errors import TaskIsDead
 from flask_celeriac.transport.redis.messages import decoded, task_id_of
-from flask_celeriac.transport.redis.store import DeadLetter, MessageStore
+from flask_celeriac.transport.redis.replies import DeadLetter
+from flask_celeriac.transport.redis.store import MessageStore
 
 logger = logging.getLogger(__name__)
 
@@ -63,16 +65,10 @@ def _context(celery: Celery, message: dict[str, Any]) -> Context:
 
 
 def _embed(celery: Celery, message: dict[str, Any]) -> dict[str, Any]:
-    import base64
-
     body = message["body"]
     if message["properties"].get("body_encoding") == "base64":
         body = base64.b64decode(body)
-    payload = loads(
-        body,
-        message.get("content-type"),
-        message.get("content-encoding"),
-        accept=celery.conf.accept_content,
-    )
-    embed: dict[str, Any] = payload[2]
+    accept = prepare_accept_content(celery.conf.accept_content)
+    kind, encoding = message.get("content-type", ""), message.get("content-encoding", "")
+    embed: dict[str, Any] = loads(body, kind, encoding, accept=accept)[2]
     return embed

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from billiard.einfo import ExceptionWithTraceback
+from celery.exceptions import WorkerLostError
 from celery.worker import request as celery_request
 from celery.worker import state
-from celery.exceptions import WorkerLostError
 
 from flask_celeriac.transport.redis.channel import Channel
 
@@ -19,9 +18,8 @@ class Request(celery_request.Request):
 
     def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:
         """As in Celery."""
-        error = exc_info.exception
-        if isinstance(error, ExceptionWithTraceback):
-            error = error.exc
+        # A pool process sends an error in a wrapper that holds it as `exc`.
+        error = getattr(exc_info.exception, "exc", exc_info.exception)
         # A cold shutdown ends the pool's processes too, and that is nobody's fault.
         self._is_lost = (
             isinstance(error, (WorkerLostError, SystemExit)) and state.should_terminate is None

@@ -44,7 +44,7 @@ class Default:
 
 
 def safe_defaults(
-    values: Mapping[str, Any], *, broker: Family, backend: Family, is_up: bool
+    values: Mapping[str, Any], *, broker: Family, backend: Family, is_ours: bool, is_up: bool
 ) -> tuple[Default, ...]:
     """Give every default that fits this broker and backend.
 
@@ -52,6 +52,7 @@ def safe_defaults(
         values: The user's settings by new name: some defaults follow from them.
         broker: Kind of the message broker.
         backend: Kind of the result backend.
+        is_ours: Redis is reached by our transport, not by Celery's.
         is_up: Started by `flask celery up`.
 
     Returns:
@@ -59,7 +60,8 @@ def safe_defaults(
         once for workers.
     """
     return (
-        *_execution(values, broker, is_up=is_up),
+        *_execution(values, is_up=is_up),
+        *(_claims() if is_ours and broker == "redis" else _deliveries(broker)),
         *_connection(broker),
         *(_redis_broker(values) if broker == "redis" else ()),
         *(_rabbitmq(values) if broker == "rabbitmq" else ()),
@@ -67,19 +69,12 @@ def safe_defaults(
     )
 
 
-def _execution(values: Mapping[str, Any], broker: Family, *, is_up: bool) -> Iterator[Default]:
-    """How workers take, keep and give back tasks, and what they read."""
+def _execution(values: Mapping[str, Any], *, is_up: bool) -> Iterator[Default]:
+    """How workers keep and give back tasks, and what they read."""
     yield Default(
         "task_acks_late",
         True,
         "A task is acknowledged after it ran, so that a killed worker does not lose it.",
-    )
-    yield Default(
-        "task_retry_on_worker_lost",
-        True,
-        "A task whose pool process died is sent again, at most max_retries times (3) and"
-        " default_retry_delay later (180 s): Celery takes both from the task, no setting shortens"
-        " the delay.",
     )
     yield Default(
         "worker_prefetch_multiplier",
@@ -87,23 +82,11 @@ def _execution(values: Mapping[str, Any], broker: Family, *, is_up: bool) -> Ite
         "A worker reserves one task for each slot, so that a killed one holds few.",
     )
     yield Default(
-        "worker_cancel_long_running_tasks_on_connection_loss",
-        broker == "redis",
-        "On Redis a lost connection gives running tasks back, so the running copy is ended."
-        if broker == "redis"
-        else "Only on Redis a running copy is ended when the connection is lost.",
-    )
-    yield Default(
         "worker_soft_shutdown_timeout",
         # Prefork needs 1.7 s more to end, and `up` stops everything within ten.
         6.0 if is_up else 20.0,
         "On SIGQUIT running tasks get this many seconds to end; then they are given back. On"
         " SIGTERM Celery waits for them without an end.",
-    )
-    yield Default(
-        "worker_eta_task_limit",
-        1000,
-        "Delayed tasks wait in a worker's memory: more than these stay in the broker.",
     )
     yield Default(
         "accept_content",
@@ -114,6 +97,44 @@ def _execution(values: Mapping[str, Any], broker: Family, *, is_up: bool) -> Ite
         "result_accept_content",
         list(values.get("accept_content") or ["json"]),
         "Results are read like tasks: never pickle or YAML.",
+    )
+
+
+def _deliveries(broker: Family) -> Iterator[Default]:
+    """What becomes of tasks whose worker or connection is lost, on Celery's own transports."""
+    yield Default(
+        "task_retry_on_worker_lost",
+        True,
+        "A task whose pool process died is sent again, at most max_retries times (3) and"
+        " default_retry_delay later (180 s): Celery takes both from the task, no setting shortens"
+        " the delay.",
+    )
+    yield Default(
+        "worker_cancel_long_running_tasks_on_connection_loss",
+        broker == "redis",
+        "On Redis a lost connection gives running tasks back, so the running copy is ended."
+        if broker == "redis"
+        else "Only on Redis a running copy is ended when the connection is lost.",
+    )
+    yield Default(
+        "worker_eta_task_limit",
+        1000,
+        "Delayed tasks wait in a worker's memory: more than these stay in the broker.",
+    )
+
+
+def _claims() -> Iterator[Default]:
+    """The same on our transport, which counts attempts and keeps delays in Redis."""
+    yield Default(
+        "task_reject_on_worker_lost",
+        True,
+        "A task whose pool process died goes back to Redis, which counts: the third time it becomes"
+        " a dead letter.",
+    )
+    yield Default(
+        "worker_cancel_long_running_tasks_on_connection_loss",
+        False,
+        "A lost connection gives nothing back: running tasks go on and are acknowledged later.",
     )
 
 

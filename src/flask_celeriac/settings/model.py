@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .masking import mask_url
+from .urls import family_of
 
 Process = Literal["all", "sender", "worker"]
 
@@ -71,7 +72,8 @@ class Settings:
         broker_url: Where messages are sent, as written; failover lists as "a;b". None when no
             broker is configured and no embedded server runs.
         result_backend: Where results are kept; None when there are none.
-        transport: `CELERIAC_TRANSPORT`. Both values mean Celery's own transport in this release.
+        transport: `CELERIAC_TRANSPORT`: "celeriac", or "kombu" for Celery's own transport and
+            result backend on Redis too.
         task_packages: `CELERIAC_TASK_PACKAGES`, names of packages.
         extra_keys: `CELERIAC_EXTRA_KEYS`, as the user wrote them.
         request_id_header: `CELERIAC_REQUEST_ID_HEADER`.
@@ -95,6 +97,17 @@ class Settings:
     result_timeout_s: float = 30.0
     state_dir: str | None = None
     require_durable: bool = False
+
+    @property
+    def is_carried_by_us(self) -> bool:
+        """Whether messages travel by our Redis transport; the embedded server's do."""
+        return self.transport == "celeriac" and family_of(self.broker_url or "redis://") == "redis"
+
+    @property
+    def is_kept_by_us(self) -> bool:
+        """Whether results are kept by our Redis backend; on the embedded server they are."""
+        is_redis = family_of(self.result_backend or "redis://") == "redis"
+        return self.transport == "celeriac" and is_redis
 
     def __repr__(self) -> str:
         """Show where work goes, without passwords; never the values of Celery's settings."""

@@ -27,6 +27,7 @@ def apply_profile(
     *,
     broker_url: str | None,
     result_backend: str | None,
+    transport: str,
     is_up: bool,
 ) -> Profiled:
     """Complete the user's settings by the safe defaults.
@@ -35,6 +36,7 @@ def apply_profile(
         values: The user's settings by new name; only read.
         broker_url: Decides which broker's defaults apply; None means the embedded Redis to come.
         result_backend: Decides which backend's defaults apply.
+        transport: `CELERIAC_TRANSPORT`.
         is_up: Started by `flask celery up`: shutting down is shorter.
 
     Returns:
@@ -44,6 +46,7 @@ def apply_profile(
         values,
         broker=family_of(broker_url) if broker_url else "redis",
         backend=family_of(result_backend),
+        is_ours=transport == "celeriac",
         is_up=is_up,
     )
     wanted = [default for default in defaults if not _is_set(values, default.key)]

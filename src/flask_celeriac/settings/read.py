@@ -64,7 +64,11 @@ def read_settings(
     place = _place(given, None if is_production else embedded_url)
     _raise_if_wrong(problems, is_broker_missing=is_production and place.broker_url is None)
     applied = apply_profile(
-        place.values, broker_url=place.broker_url, result_backend=place.backend_url, is_up=is_up
+        place.values,
+        broker_url=place.broker_url,
+        result_backend=place.backend_url,
+        transport=own.get("transport", "celeriac"),
+        is_up=is_up,
     )
     return Settings(
         celery=ReadOnlySettings(applied.celery),

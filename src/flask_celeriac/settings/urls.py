@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from .collect import Given
 from .names import nearest_word
+
+if TYPE_CHECKING:
+    from .collect import Given
 
 Family = Literal["redis", "rabbitmq", "other"]
 

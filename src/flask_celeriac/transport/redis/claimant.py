@@ -16,7 +16,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from .keys import delivery_tag
-from .store import Layout, MessageStore, Renewed
+from .layout import Layout
+from .replies import Renewed
+from .store import MessageStore
 
 #: Seconds that a lease lasts, and that pass between two renewals.
 LEASE_S = 30.0

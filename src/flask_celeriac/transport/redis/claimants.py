@@ -23,7 +23,7 @@ _kept: dict[tuple[object, ...], Kept] = {}
 
 
 def claimant_for(place: tuple[object, ...], make: Callable[[], Claimant]) -> Kept:
-    """Return this process's claimant at *place*, made and looked after from now on if there is none.
+    """Return this process's claimant at *place*; made, and looked after, if there is none.
 
     Args:
         place: Server, database and key prefix.

@@ -2,26 +2,27 @@
 
 All but the ready lists begin with ``<global_keyprefix>celeriac:<version>:``.
 
-    key                     type    life                       what
-    <queue>[<sep><step>]    list    until taken                ready messages, as kombu keeps them: pushed left
-    claims:<incarnation>    hash    until settled              number -> entry, of one process
-    workers                 zset    until left or reaped       incarnation -> end of its lease (ms, Redis TIME)
-    delayed                 zset    until due                  entry -> due time (ms, Redis TIME)
-    attempts                hash    until settled, or 7 days   SHA-1 of a body -> starts that killed their process
-    suspects:<queue>        list    until taken                entries with two such starts; one a process
-    suspect                 hash    until settled              incarnation -> number of the suspect it has
-    parked                  set     until unparked             names of tasks that no worker knew
-    parked:<task>           list    until unparked             entries of such a task
-    dead                    zset    until replayed, discarded  number -> time of death (ms)
-    dead:<number>           hash    the same                   queue, step, body, reason, attempts, at
-    unreported              set     until the result is there  numbers of dead letters without a FAILURE result
-    cancelled               zset    30 days                    task id -> time of the call (ms)
-    token:<token>           string  10 minutes                 a publish that has arrived
-    bell:<queue>            list    until taken                one element: look into the queue
-    seq                     string  for ever                   the last number given to a claim
+    key                   type    life                 what
+    <queue>[<sep><step>]  list    until taken          ready messages, as kombu keeps them
+    claims:<incarnation>  hash    until settled        number -> entry, of one process
+    workers               zset    until left, reaped   incarnation -> end of its lease
+    delayed               zset    until due            entry -> due time
+    attempts              hash    7 days at most       SHA-1 of a body -> starts that killed
+    suspects:<queue>      list    until taken          entries with two such starts
+    suspect               hash    until settled        incarnation -> number of its suspect
+    parked                set     until unparked       names of tasks that no worker knew
+    parked:<task>         list    until unparked       entries of such a task
+    dead                  zset    until replayed       number -> time of death
+    dead:<number>         hash    the same             queue, step, body, reason, attempts, at
+    unreported            set     until reported       numbers of dead letters without a result
+    cancelled             zset    30 days              task id -> time of the call
+    token:<token>         string  10 minutes           a publish that has arrived
+    bell:<queue>          list    until taken          one element: look into the queue
+    seq                   string  for ever             the last number given to a claim
 
-An entry is ``<queue>\\n<step>\\n<body>``; the scripts in ``lua`` alone read and write it. The version is
-part of the name, so that a worker of one release works beside one of the next: each serves what its own
+Times are milliseconds of the server's clock. Scripts write all of it; processes read. An entry is
+``<queue>\\n<step>\\n<body>``; the scripts in ``lua`` alone read and write it. The version is part
+of the name, so that a worker of one release works beside one of the next: each serves what its own
 release keeps aside, and both the ready lists.
 """
 

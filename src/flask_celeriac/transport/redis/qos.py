@@ -15,7 +15,11 @@ from .keys import claim_of
 logger = logging.getLogger(__name__)
 
 
-class QoS(kombu_redis.QoS):  # type: ignore[misc]
+#: Without type: the stubs leave out how kombu keeps what was delivered.
+_KombuQoS: Any = kombu_redis.QoS
+
+
+class QoS(_KombuQoS):  # type: ignore[misc]
     """Claims in place of kombu's `unacked` keys; its prefetch count is kombu's.
 
     `restore_visible` stays kombu's own: it gives back what stock workers left in `unacked`.
@@ -31,7 +35,7 @@ class QoS(kombu_redis.QoS):  # type: ignore[misc]
         """Settle the claim; never raises, and works after the channel was closed."""
         if (number := self.number(delivery_tag)) is not None:
             self.channel.claimant.settle(number)
-        virtual.QoS.ack(self, delivery_tag)
+        self.release(delivery_tag)
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Give the message back behind those that wait, or make it a dead letter."""
@@ -40,7 +44,14 @@ class QoS(kombu_redis.QoS):  # type: ignore[misc]
                 self.channel.claimant.give_back([number], is_next=False)
             else:
                 self.channel.bury(number, "rejected without requeue")
+        self.release(delivery_tag)
+
+    def release(self, delivery_tag: str) -> None:
+        """Count the message as one that is not held any more: there is room for another."""
         virtual.QoS.ack(self, delivery_tag)
+        connection = self.channel.connection
+        if connection is not None:
+            connection.cycle.wake()
 
     def restore_unacked_once(self, stderr: Any = None) -> None:  # noqa: ARG002
         """Give back what came through this channel, unless the claims outlive it.

@@ -3,138 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from redis import Redis
 
 from . import scripts
-from .keys import VERSION, namespace
+from .layout import Layout, to_ms
+from .replies import Claimed, DeadLetter, Renewed, claimed
 
-#: Steps of kombu's priorities, the first served first.
-STEPS = (0, 3, 6, 9)
-SEPARATOR = "\x06\x16"
-#: Starts that end with the end of their process, after which a message becomes a dead letter.
-MOST_STARTS = 3
-TOKEN_S = 600.0
 _KILLED = "its process ended while it ran, {most} times"
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A message that was claimed.
-
-    Attributes:
-        queue: Where it was taken from, without key prefix.
-        number: Of the claim, unique in this database; 0 when nothing has to be settled.
-        attempts: How many starts of it ended with the end of their process.
-        body: As it was published.
-    """
-
-    queue: str
-    number: int
-    attempts: int
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """What a claim brought.
-
-    Attributes:
-        deliveries: In the order in which they are to be delivered.
-        next_due_s: Seconds until the first delayed message; None when there is none, or when
-            as many were taken as were asked for.
-        has_cancelled: Whether any task is cancelled: see `MessageStore.cancelled`.
-    """
-
-    deliveries: tuple[Delivery, ...]
-    next_due_s: float | None
-    has_cancelled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Renewed:
-    """What a renewal of a lease found.
-
-    Attributes:
-        numbers: Of all claims that the server has for the process.
-        has_expired: Whether the lease of any process has ended: see `MessageStore.reap`.
-        has_parked: Whether anything is parked.
-        has_unreported: Whether there are dead letters whose waiters were not told.
-    """
-
-    numbers: frozenset[int]
-    has_expired: bool
-    has_parked: bool
-    has_unreported: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A message that nobody will run unless it is replayed.
-
-    Attributes:
-        number: Names it in `replay` and `discard`.
-        queue: Where it came from, and goes when it is replayed.
-        body: As it was published.
-        reason: Why, in words.
-        attempts: How many starts of it ended with the end of their process.
-        at: Unix time in seconds.
-    """
-
-    number: int
-    queue: str
-    body: bytes
-    reason: str
-    attempts: int
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How the keys of one application are named, and what its messages may cost."""
-
-    prefix: str = ""
-    separator: str = SEPARATOR
-    steps: Sequence[int] = STEPS
-    most_starts: int = MOST_STARTS
-    token_s: float = TOKEN_S
-    version: int = VERSION
-    namespace: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "namespace", namespace(self.prefix, self.version))
-
-    def ready_key(self, queue: str, step: int = 0) -> str:
-        """Return the list of ready messages, as kombu names it."""
-        return f"{self.prefix}{queue}{self.separator}{step}" if step else f"{self.prefix}{queue}"
-
-    def bell_key(self, queue: str) -> str:
-        """Return the list on which an idle consumer waits."""
-        return f"{self.namespace}bell:{queue}"
-
-    def fixed(self) -> tuple[str, str, str]:
-        """Return what every script is given first."""
-        return self.namespace, self.prefix, self.separator
-
-    def claim_arguments(
-        self, incarnation: str, lease_s: float, limit: int, queues: Mapping[str, bool]
-    ) -> list[Any]:
-        """Return key and arguments of the script `claim`; see `MessageStore.claim`."""
-        steps = ",".join(str(step) for step in self.steps)
-        pairs = [word for queue, keeps in queues.items() for word in (queue, int(keeps))]
-        return [*self.fixed(), incarnation, _ms(lease_s), limit, steps, *pairs]
-
-
-def claimed(reply: Sequence[Any]) -> Claimed:
-    """Read the reply of the script `claim`."""
-    due_ms, has_cancelled, *messages = reply
-    deliveries = tuple(
-        Delivery(queue.decode(), int(number), int(attempts), body)
-        for queue, number, attempts, body in messages
-    )
-    return Claimed(deliveries, due_ms / 1000 if due_ms >= 0 else None, bool(has_cancelled))
 
 
 class MessageStore:
@@ -150,7 +27,8 @@ class MessageStore:
     """
 
     def __init__(self, client: Redis, layout: Layout) -> None:
-        self.client = client
+        # The stubs of redis-py allow for clients that decode.
+        self.client: Any = client
         self.layout = layout
 
     def publish(
@@ -168,8 +46,8 @@ class MessageStore:
         Returns:
             False when the token had been seen.
         """
-        token_ms = _ms(self.layout.token_s)
-        return bool(self._run("publish", queue, step, body, _ms(delay_s), token, token_ms))
+        token_ms = to_ms(self.layout.token_s)
+        return bool(self._run("publish", queue, step, body, to_ms(delay_s), token, token_ms))
 
     def claim(
         self, incarnation: str, queues: Mapping[str, bool], limit: int, *, lease_s: float
@@ -191,7 +69,7 @@ class MessageStore:
 
     def renew(self, incarnation: str, *, lease_s: float) -> Renewed:
         """Let the claims of *incarnation* be its own for *lease_s* more seconds."""
-        expired, parked, unreported, *numbers = self._run("renew", incarnation, _ms(lease_s))
+        expired, parked, unreported, *numbers = self._run("renew", incarnation, to_ms(lease_s))
         claims = frozenset(int(number) for number in numbers)
         return Renewed(claims, bool(expired), bool(parked), bool(unreported))
 
@@ -218,7 +96,7 @@ class MessageStore:
 
     def defer(self, incarnation: str, number: int, delay_s: float) -> bool:
         """Let a claimed message wait for *delay_s* seconds."""
-        return bool(self._run("defer", incarnation, number, _ms(delay_s)))
+        return bool(self._run("defer", incarnation, number, to_ms(delay_s)))
 
     def crash(self, incarnation: str, number: int) -> bool | None:
         """Say that the process that ran a claimed message has ended.
@@ -350,14 +228,11 @@ class MessageStore:
                 return total
 
     def _members(self, name: str) -> set[bytes]:
-        return self.client.smembers(f"{self.layout.namespace}{name}")
+        found: set[bytes] = self.client.smembers(f"{self.layout.namespace}{name}")
+        return found
 
     def _run(self, name: str, *arguments: Any) -> Any:
         return scripts.run(self.client, name, *self.layout.fixed(), *arguments)
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
 
 
 def _literally(text: str) -> str:

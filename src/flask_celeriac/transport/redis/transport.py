@@ -10,9 +10,10 @@ from redis import SSLConnection
 
 from .channel import Channel
 from .errors import CONNECTION_ERRORS
+from .poller import Poller
 
 
-class Transport(kombu_redis.Transport):  # type: ignore[misc]
+class Transport(kombu_redis.Transport):
     """Redis on TCP or a socket; `driver_type` stays "redis", which Celery and Flower look for."""
 
     Channel: type[kombu_redis.Channel] = Channel
@@ -23,6 +24,10 @@ class Transport(kombu_redis.Transport):  # type: ignore[misc]
 
     #: Told the ids of delivered tasks that are cancelled, before they are delivered.
     on_cancelled: Callable[[set[str]], Any] = staticmethod(lambda _ids: None)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.cycle = Poller()
 
 
 class TLSChannel(Channel):

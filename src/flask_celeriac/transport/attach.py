@@ -1,0 +1,38 @@
+"""Join a Celery app to our Redis transport, and its worker to what looks after claims.
+
+What only a worker needs is named, not imported: a web process never loads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+from .redis import urls
+
+CONSUMER = "flask_celeriac.execute.consumer:Consumer"
+CLAIMS = "flask_celeriac.execute.claims:Claims"
+_URLS = ("broker_url", "broker_read_url", "broker_write_url")
+
+
+def attach(celery: Any, configuration: MutableMapping[str, Any]) -> None:
+    """Let *celery* reach its Redis brokers by our transport; safe to repeat.
+
+    Args:
+        celery: The Celery app; it stays unconfigured, and nothing is connected.
+        configuration: What it will be configured with, in new lower-case names. Its broker
+            URLs get our schemes where they have a stock scheme of Redis. A `worker_consumer`
+            of the user's own stays: with it, unknown tasks are not parked.
+    """
+    urls.register()
+    for name in _URLS:
+        if url := configuration.get(name):
+            configuration[name] = _with_our_scheme(url)
+    configuration.setdefault("worker_consumer", CONSUMER)
+    celery.steps["consumer"].add(CLAIMS)
+
+
+def _with_our_scheme(url: Any) -> Any:
+    if isinstance(url, str):
+        return urls.ours(url)
+    return [urls.ours(part) if isinstance(part, str) else part for part in url]

@@ -1,0 +1,181 @@
+"""Taking messages: a claim, and when it brings less than asked, a wait for the bell.
+
+The poller calls `_brpop_start` when there is room for a message, and `_brpop_read` when the answer
+is there. Both commands travel on one connection, so that nothing blocks the event loop.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from queue import Empty
+from time import monotonic
+from typing import Any
+
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from . import scripts
+from .errors import is_lost_connection
+from .messages import decoded, delay_of, task_id_of
+from .placed import PlacedChannel
+from .replies import Claimed, Delivery, claimed
+
+_MOST_AT_ONCE = 100
+_WITHOUT_PREFETCH = 1
+_SHORTEST_WAIT_S = 0.01
+# What a stock producer sends with an ETA so near is left to the worker's timer.
+_NEAR_S = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class ConsumingChannel(PlacedChannel):
+    """A channel that writes down what it takes for its process."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._keeps: dict[str, bool] = {}
+        self._has_looked_in_vain = False
+        self._asked_for = 0
+        self._command = ""
+        self._wait_s = _SHORTEST_WAIT_S
+        self._is_script_unknown = False
+        super().__init__(*args, **kwargs)
+
+    def basic_consume(
+        self, queue: str, no_ack: bool, callback: Any, consumer_tag: str, **kwargs: Any
+    ) -> Any:
+        """Consume from *queue*; without acknowledgement nothing is written down."""
+        self._keeps[queue] = not no_ack
+        self._has_looked_in_vain = False
+        return super().basic_consume(queue, no_ack, callback, consumer_tag, **kwargs)
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        queues = self._queue_cycle.consume(len(self.active_queues))
+        if not any(self._keeps[queue] for queue in queues):
+            self._command = "BRPOP"
+            super()._brpop_start(timeout)
+            return
+        self._in_poll = self.client.connection
+        self._brpop_sent_at = monotonic()
+        if self._has_looked_in_vain:
+            self._send_wait(queues)
+        else:
+            self._send_claim({queue: self._keeps[queue] for queue in queues})
+
+    def _send_wait(self, queues: list[str]) -> None:
+        self._command = "BLPOP"
+        bells = [self.layout.bell_key(queue) for queue in queues]
+        self.client.connection.send_command("BLPOP", *bells, self._wait_s)
+
+    def _send_claim(self, queues: Mapping[str, bool]) -> None:
+        self._asked_for = self._room()
+        arguments = self.layout.claim_arguments(
+            self.claimant.incarnation, self.lease_s, self._asked_for, queues
+        )
+        script = scripts.script("claim")
+        self._command = "EVAL" if self._is_script_unknown else "EVALSHA"
+        name = script.text if self._is_script_unknown else script.sha
+        self.client.connection.send_command(self._command, name, 1, *arguments)
+
+    def _room(self) -> int:
+        estimate = self.qos.can_consume_max_estimate()
+        return _WITHOUT_PREFETCH if estimate is None else min(max(estimate, 1), _MOST_AT_ONCE)
+
+    def _brpop_read(self, **options: Any) -> bool:
+        if self._command == "BRPOP":
+            return bool(super()._brpop_read(**options))
+        try:
+            reply = self._read_reply(**options)
+        finally:
+            self._in_poll = None
+            self._flush_brpop_reauth()
+        if self._command == "BLPOP":
+            self._has_looked_in_vain = False
+            raise Empty
+        if reply is None:
+            raise Empty
+        found = claimed(reply)
+        self._has_looked_in_vain = len(found.deliveries) < self._asked_for
+        self._wait_s = self._until(found.next_due_s)
+        return self._deliver_all(found)
+
+    def _read_reply(self, **options: Any) -> Any:
+        """Return the reply to the last command; None when the server does not know the script."""
+        connection = self.client.connection
+        try:
+            reply = self.client.parse_response(connection, self._command, **options)
+        except NoScriptError:
+            self._is_script_unknown = True
+            return None
+        except self.connection_errors:
+            connection.disconnect()
+            raise
+        except ResponseError as error:
+            if is_lost_connection(error):
+                connection.disconnect()
+                raise ConnectionError(str(error)) from error
+            raise
+        self._is_script_unknown = False
+        return reply
+
+    def _until(self, next_due_s: float | None) -> float:
+        longest_s = float(self.brpop_timeout or 1)
+        if next_due_s is None:
+            return longest_s
+        return max(min(longest_s, round(next_due_s + 0.001, 3)), _SHORTEST_WAIT_S)
+
+    def _deliver_all(self, found: Claimed) -> bool:
+        waiting = list(found.deliveries)
+        self.claimant.hold(delivery.number for delivery in waiting if delivery.number)
+        messages = [(delivery, self._message(delivery)) for delivery in waiting]
+        if found.has_cancelled:
+            self._note_cancelled([message for _, message in messages if message])
+        try:
+            while messages:
+                delivery, message = messages.pop(0)
+                if message is not None:
+                    self.connection._deliver(message, delivery.queue)
+        except BaseException:
+            self._return_undelivered([d.number for d, message in messages if message and d.number])
+            raise
+        return bool(waiting)
+
+    def _message(self, delivery: Delivery) -> dict[str, Any] | None:
+        """Return the message to be delivered; None when it went elsewhere."""
+        try:
+            message = decoded(delivery.body)
+        except ValueError as error:
+            self.bury(delivery.number, f"unreadable: {error}")
+            return None
+        delay_s = delay_of(message)
+        if delay_s > _NEAR_S and delivery.number:
+            self.store.defer(self.claimant.incarnation, delivery.number, delay_s)
+            self.claimant.drop(delivery.number)
+            return None
+        if delivery.number:
+            message["properties"]["delivery_tag"] = self.claimant.tag(delivery.number)
+        if delivery.attempts:
+            message["properties"]["delivery_info"]["redelivered"] = True
+        return message
+
+    def _note_cancelled(self, messages: list[dict[str, Any]]) -> None:
+        ids = [id_ for id_ in map(task_id_of, messages) if id_]
+        if ids and (cancelled := self.store.cancelled(ids)):
+            self.connection.on_cancelled(cancelled)
+
+    def _return_undelivered(self, numbers: list[int]) -> None:
+        try:
+            self.claimant.give_back(numbers, is_next=True)
+        except (RedisError, OSError):
+            logger.warning("%d messages are given back when the lease has ended.", len(numbers))
+
+    def bury(self, number: int, reason: str) -> None:
+        """Make a claimed message a dead letter; its waiters are told by a worker.
+
+        Raises:
+            redis.exceptions.RedisError: It may still be claimed; safe to repeat.
+        """
+        if number:
+            self.store.reject(self.claimant.incarnation, number, reason)
+            self.claimant.drop(number)
+        logger.error("A message is a dead letter now (%s): %s", number, reason)

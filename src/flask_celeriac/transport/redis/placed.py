@@ -1,0 +1,91 @@
+"""Where a channel's messages are, and who this process is there."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from kombu.transport import redis as kombu_redis
+from redis import ConnectionPool, Redis
+
+from .claimant import LEASE_S, RENEW_S, Claimant, Lease
+from .claimants import Kept, claimant_for
+from .layout import MOST_STARTS, TOKEN_S, Layout
+from .store import MessageStore
+
+#: Without type: what we use of kombu's channel is partly private and in no stubs.
+KombuChannel: Any = kombu_redis.Channel
+
+
+class PlacedChannel(KombuChannel):  # type: ignore[misc]
+    """A kombu channel that knows its keys, its message store and its claimant."""
+
+    #: Seconds; transport options of the same names.
+    lease_s = LEASE_S
+    renew_s = RENEW_S
+    publish_token_s = TOKEN_S
+    #: Starts that end with the end of their process, before a message is a dead letter.
+    most_starts = MOST_STARTS
+
+    from_transport_options = (
+        *KombuChannel.from_transport_options,
+        "lease_s",
+        "renew_s",
+        "publish_token_s",
+        "most_starts",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._kept: Kept | None = None
+        super().__init__(*args, **kwargs)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """How the keys are named."""
+        return Layout(
+            prefix=self.global_keyprefix,
+            separator=self.sep,
+            steps=tuple(self.priority_steps),
+            most_starts=self.most_starts,
+            token_s=self.publish_token_s,
+        )
+
+    @property
+    def store(self) -> MessageStore:
+        """The messages, through the pool of this channel."""
+        # Not `self.Client`: that adds the key prefix to some arguments of some commands.
+        return MessageStore(Redis(connection_pool=self.pool), self.layout)
+
+    @property
+    def kept(self) -> Kept:
+        """This process's claimant at this server, and the thread that looks after it."""
+        if self._kept is None or not self._kept.claimant.is_of_this_process:
+            self._kept = claimant_for(self._place(), self._make_claimant)
+        return self._kept
+
+    @property
+    def claimant(self) -> Claimant:
+        """This process, as one that has claims."""
+        return self.kept.claimant
+
+    @property
+    def known_claimant(self) -> Claimant | None:
+        """The claimant, if this channel ever took a message."""
+        return self._kept.claimant if self._kept else None
+
+    def _place(self) -> tuple[object, ...]:
+        kwargs = self.pool.connection_kwargs
+        names = ("host", "port", "path", "db")
+        return (
+            *(kwargs.get(name) for name in names),
+            getattr(self, "master_name", None),
+            *self.layout.fixed(),
+        )
+
+    def _make_claimant(self) -> Claimant:
+        def connect(answer_s: float) -> Redis:
+            pool: ConnectionPool = self._get_pool()
+            pool.connection_kwargs.update(socket_timeout=answer_s, socket_connect_timeout=answer_s)
+            return Redis(connection_pool=pool)
+
+        return Claimant(self.layout, connect, Lease(self.lease_s, self.renew_s))

@@ -1,0 +1,88 @@
+"""What the scripts answer, as objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message that was claimed.
+
+    Attributes:
+        queue: Where it was taken from, without key prefix.
+        number: Of the claim, unique in this database; 0 when nothing has to be settled.
+        attempts: How many starts of it ended with the end of their process.
+        body: As it was published.
+    """
+
+    queue: str
+    number: int
+    attempts: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a claim brought.
+
+    Attributes:
+        deliveries: In the order in which they are to be delivered.
+        next_due_s: Seconds until the first delayed message; None when there is none, or when
+            as many were taken as were asked for.
+        has_cancelled: Whether any task is cancelled: see `MessageStore.cancelled`.
+    """
+
+    deliveries: tuple[Delivery, ...]
+    next_due_s: float | None
+    has_cancelled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """What a renewal of a lease found.
+
+    Attributes:
+        numbers: Of all claims that the server has for the process.
+        has_expired: Whether the lease of any process has ended: see `MessageStore.reap`.
+        has_parked: Whether anything is parked.
+        has_unreported: Whether there are dead letters whose waiters were not told.
+    """
+
+    numbers: frozenset[int]
+    has_expired: bool
+    has_parked: bool
+    has_unreported: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that nobody will run unless it is replayed.
+
+    Attributes:
+        number: Names it in `replay` and `discard`.
+        queue: Where it came from, and goes when it is replayed.
+        body: As it was published.
+        reason: Why, in words.
+        attempts: How many starts of it ended with the end of their process.
+        at: Unix time in seconds.
+    """
+
+    number: int
+    queue: str
+    body: bytes
+    reason: str
+    attempts: int
+    at: float
+
+
+def claimed(reply: Sequence[Any]) -> Claimed:
+    """Read the reply of the script `claim`."""
+    due_ms, has_cancelled, *messages = reply
+    deliveries = tuple(
+        Delivery(queue.decode(), int(number), int(attempts), body)
+        for queue, number, attempts, body in messages
+    )
+    return Claimed(deliveries, due_ms / 1000 if due_ms >= 0 else None, bool(has_cancelled))
