@@ -23,7 +23,7 @@ class Script:
 @cache
 def script(name: str) -> Script:
     """Return the script *name* of the folder `lua`."""
-    folder = files(__spec__.parent) / "lua"
+    folder = files("flask_celeriac.transport.redis") / "lua"
     parts = (folder / "prelude.lua", folder / f"{name}.lua")
     text = "\n".join(part.read_text(encoding="utf-8") for part in parts)
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
