@@ -19,8 +19,9 @@ from kombu.utils.objects import cached_property
 from flask_celeriac.errors import ArgumentsNotJSON, BrokerMissing
 from flask_celeriac.record import urls as record_urls
 from flask_celeriac.transport.redis import urls
+from flask_celeriac.transport.redis.messages import PUBLISH_TOKEN
 
-from . import carry, collect, context, coroutine, internals
+from . import carry, collect, context, coroutine, internals, links
 from .result import AsyncResult, GroupResult, ResultSet, name_lost_backend
 from .state import make_default, private_folder
 
@@ -139,6 +140,8 @@ class FlaskCelery(Celery):
         headers = carry.outgoing(self.celeriac, options.get("headers"))
         if headers is not None:
             options["headers"] = headers
+        if self.celeriac.settings.is_carried_by_us and (token := links.token_of(options)):
+            options[PUBLISH_TOKEN] = token
         # Celery listens for the result before it publishes: when that fails, nothing was sent.
         try:
             return super().send_task(name, *args, **options)

@@ -15,11 +15,11 @@ from kombu.transport import virtual
 from kombu.utils.json import dumps
 
 from .consuming import ConsumingChannel
-from .messages import delay_of
+from .messages import PUBLISH_TOKEN, delay_of
 from .qos import QoS
 
-#: In the properties of a message whose publish ended in doubt; never on the wire.
-_TOKEN = "celeriac_publish_token"  # noqa: S105 - no secret
+# Tokens that somebody chose, such as that of a chain's link: 24 hours.
+_CHOSEN_TOKEN_S = 86400.0
 
 
 class Channel(ConsumingChannel):
@@ -31,13 +31,16 @@ class Channel(ConsumingChannel):
     def basic_publish(
         self, message: dict[str, Any], exchange: str, routing_key: str, **kwargs: Any
     ) -> Any:
-        """Publish a message; kombu may repeat that with the same properties without doubling it."""
+        """Publish a message; kombu may repeat that with the same properties without doubling it.
+
+        A token in the properties was chosen by the caller, or left by a publish that failed.
+        """
         properties = message["properties"]
-        token = properties.pop(_TOKEN, None) or uuid4().hex
+        token = properties.pop(PUBLISH_TOKEN, None) or uuid4().hex
         try:
             return super().basic_publish(message, exchange, routing_key, token=token, **kwargs)
         except BaseException:
-            properties[_TOKEN] = token
+            properties[PUBLISH_TOKEN] = token
             raise
 
     def _put(self, queue: str, message: dict[str, Any], token: str = "", **_: Any) -> None:
@@ -47,6 +50,7 @@ class Channel(ConsumingChannel):
             step=self.priority(self._get_message_priority(message, reverse=False)),
             delay_s=delay_of(message),
             token=f"{token}:{queue}" if token else "",
+            token_s=_CHOSEN_TOKEN_S if ":" in token else self.publish_token_s,
         )
         if queue in self._expires:
             with self.conn_or_acquire() as client:

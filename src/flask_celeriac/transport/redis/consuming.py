@@ -16,7 +16,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from . import scripts
 from .errors import is_lost_connection
-from .messages import decoded, delay_of, task_id_of
+from .messages import ORIGIN, decoded, delay_of, task_id_of
 from .placed import PlacedChannel
 from .replies import Claimed, Delivery, claimed
 
@@ -153,7 +153,9 @@ class ConsumingChannel(PlacedChannel):
             self.claimant.drop(delivery.number)
             return None
         if delivery.number:
-            message["properties"]["delivery_tag"] = self.claimant.tag(delivery.number)
+            properties = message["properties"]
+            properties[ORIGIN] = properties.get("delivery_tag")
+            properties["delivery_tag"] = self.claimant.tag(delivery.number)
         if delivery.attempts:
             message["properties"]["delivery_info"]["redelivered"] = True
         return message

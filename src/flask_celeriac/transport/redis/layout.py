@@ -24,7 +24,6 @@ class Layout:
     separator: str = SEPARATOR
     steps: Sequence[int] = STEPS
     most_starts: int = MOST_STARTS
-    token_s: float = TOKEN_S
     version: int = VERSION
     namespace: str = field(init=False)
 

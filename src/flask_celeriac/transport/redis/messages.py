@@ -8,6 +8,13 @@ from typing import Any
 
 from kombu.utils.json import loads
 
+#: Property of a delivered message: the delivery tag that its producer gave it, which stays with
+#: the message through redeliveries and is another one for each publish.
+ORIGIN = "celeriac_message"
+#: Property of a message that is to be published: a second publish with the same value adds
+#: nothing. Never on the wire.
+PUBLISH_TOKEN = "celeriac_publish_token"  # noqa: S105 - no secret
+
 
 def decoded(body: bytes) -> dict[str, Any]:
     """Return a message as kombu's virtual transports hand it on.

@@ -37,6 +37,7 @@ class PlacedChannel(KombuChannel):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._kept: Kept | None = None
+        self._store: MessageStore | None = None
         super().__init__(*args, **kwargs)
 
     @cached_property
@@ -47,14 +48,16 @@ class PlacedChannel(KombuChannel):  # type: ignore[misc]
             separator=self.sep,
             steps=tuple(self.priority_steps),
             most_starts=self.most_starts,
-            token_s=self.publish_token_s,
         )
 
     @property
     def store(self) -> MessageStore:
         """The messages, through the pool of this channel."""
-        # Not `self.Client`: that adds the key prefix to some arguments of some commands.
-        return MessageStore(Redis(connection_pool=self.pool), self.layout)
+        pool = self.pool
+        if self._store is None or self._store.client.connection_pool is not pool:
+            # Not `self.Client`: that adds the key prefix to some arguments of some commands.
+            self._store = MessageStore(Redis(connection_pool=pool), self.layout)
+        return self._store
 
     @property
     def kept(self) -> Kept:

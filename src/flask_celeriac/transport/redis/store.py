@@ -8,7 +8,7 @@ from typing import Any
 from redis import Redis
 
 from . import scripts
-from .layout import Layout, to_ms
+from .layout import TOKEN_S, Layout, to_ms
 from .replies import Claimed, DeadLetter, Renewed, claimed
 
 _KILLED = "its process ended while it ran, {most} times"
@@ -32,7 +32,14 @@ class MessageStore:
         self.layout = layout
 
     def publish(
-        self, queue: str, body: bytes, *, step: int = 0, delay_s: float = 0.0, token: str = ""
+        self,
+        queue: str,
+        body: bytes,
+        *,
+        step: int = 0,
+        delay_s: float = 0.0,
+        token: str = "",
+        token_s: float = TOKEN_S,
     ) -> bool:
         """Add one message.
 
@@ -42,12 +49,13 @@ class MessageStore:
             step: One of the layout's priority steps.
             delay_s: Seconds before it is ready.
             token: Of this publish; a second one with it adds nothing. Empty for none.
+            token_s: Seconds for which the token is remembered.
 
         Returns:
             False when the token had been seen.
         """
-        token_ms = to_ms(self.layout.token_s)
-        return bool(self._run("publish", queue, step, body, to_ms(delay_s), token, token_ms))
+        delay_ms, token_ms = to_ms(delay_s), to_ms(token_s)
+        return bool(self._run("publish", queue, step, body, delay_ms, token, token_ms))
 
     def claim(
         self, incarnation: str, queues: Mapping[str, bool], limit: int, *, lease_s: float
