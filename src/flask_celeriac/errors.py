@@ -13,6 +13,7 @@
     ├── ResultTimeout (TimeoutError, celery.exceptions.TimeoutError)
     ├── ResultBackendMissing (NotImplementedError)
     ├── ResultBackendUnavailable (kombu.exceptions.OperationalError)
+    ├── Unroutable (kombu.exceptions.OperationalError)
     ├── TaskIsDead (RuntimeError)            the task is a dead letter and will not run
     ├── EmbeddedServerError (OSError)        the embedded server can not be started or reached
     └── MissingExtra (ImportError)           an optional dependency is not installed
@@ -76,6 +77,10 @@ class ResultBackendMissing(CeleriacError, NotImplementedError):
 
 class ResultBackendUnavailable(CeleriacError, OperationalError):
     """The result backend does not answer. Ask again later."""
+
+
+class Unroutable(CeleriacError, OperationalError):
+    """No queue is bound to the exchange for this routing key. Nothing was sent."""
 
 
 class TaskIsDead(CeleriacError, RuntimeError):

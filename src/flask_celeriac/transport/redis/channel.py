@@ -14,6 +14,8 @@ from uuid import uuid4
 from kombu.transport import virtual
 from kombu.utils.json import dumps
 
+from flask_celeriac.errors import Unroutable
+
 from .consuming import ConsumingChannel
 from .messages import PUBLISH_TOKEN, delay_of
 from .qos import QoS
@@ -27,6 +29,7 @@ class Channel(ConsumingChannel):
 
     QoS = QoS
     supports_batch_publish = False
+    _has_route = False
 
     def basic_publish(
         self, message: dict[str, Any], exchange: str, routing_key: str, **kwargs: Any
@@ -34,16 +37,27 @@ class Channel(ConsumingChannel):
         """Publish a message; kombu may repeat that with the same properties without doubling it.
 
         A token in the properties was chosen by the caller, or left by a publish that failed.
+
+        Raises:
+            Unroutable: It is a task, and no queue is bound; nothing was sent.
         """
+        self._has_route = False
         properties = message["properties"]
         token = properties.pop(PUBLISH_TOKEN, None) or uuid4().hex
         try:
-            return super().basic_publish(message, exchange, routing_key, token=token, **kwargs)
+            answer = super().basic_publish(message, exchange, routing_key, token=token, **kwargs)
         except BaseException:
             properties[PUBLISH_TOKEN] = token
             raise
+        if not self._has_route and "task" in message["headers"]:
+            raise Unroutable(
+                f"No queue is bound to the exchange {exchange!r} for {routing_key!r}. "
+                "Nothing was sent: declare the queue, by starting its worker."
+            )
+        return answer
 
     def _put(self, queue: str, message: dict[str, Any], token: str = "", **_: Any) -> None:
+        self._has_route = True
         self.store.publish(
             queue,
             dumps(message).encode(),
@@ -59,6 +73,7 @@ class Channel(ConsumingChannel):
     def _put_fanout(
         self, exchange: str, message: dict[str, Any], routing_key: str, **kwargs: Any
     ) -> None:
+        self._has_route = True
         kwargs.pop("token", None)
         super()._put_fanout(exchange, message, routing_key, **kwargs)
 
