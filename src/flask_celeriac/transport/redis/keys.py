@@ -1,29 +1,31 @@
-"""Every key that the transport has in Redis: its type, who writes it, how long it lives.
+"""The keys of the transport in Redis: type, life time, and what is in them.
 
 All but the ready lists begin with ``<global_keyprefix>celeriac:<version>:``.
 
-    key                   type    life                 what
-    <queue>[<sep><step>]  list    until taken          ready messages, as kombu keeps them
-    claims:<incarnation>  hash    until settled        number -> entry, of one process
-    workers               zset    until left, reaped   incarnation -> end of its lease
-    delayed               zset    until due            entry -> due time
-    attempts              hash    7 days at most       SHA-1 of a body -> starts that killed
-    suspects:<queue>      list    until taken          entries with two such starts
-    suspect               hash    until settled        incarnation -> number of its suspect
-    parked                set     until unparked       names of tasks that no worker knew
-    parked:<task>         list    until unparked       entries of such a task
-    dead                  zset    until replayed       number -> time of death
-    dead:<number>         hash    the same             queue, step, body, reason, attempts, at
-    unreported            set     until reported       numbers of dead letters without a result
-    cancelled             zset    30 days              task id -> time of the call
-    token:<token>         string  10 minutes           a publish that has arrived
-    bell:<queue>          list    until taken          one element: look into the queue
-    seq                   string  for ever             the last number given to a claim
+    key                   type    life                what
+    <queue>[<sep><step>]  list    until taken         ready messages as in kombu: pushed left
+    claims:<incarnation>  hash    until settled       number -> entry, of one process
+    workers               zset    until left, reaped  incarnation -> end of its lease (ms)
+    delayed               zset    until due           entry -> due time (ms)
+    attempts              hash    settled, or 7 days  SHA-1 of a body -> starts that killed
+    suspects:<queue>      list    until taken         entries with two such starts
+    suspect               hash    until settled       incarnation -> number of its one suspect
+    parked                set     until unparked      names of tasks that no worker knew
+    parked:<task>         list    until unparked      entries of such a task
+    dead                  zset    replayed, discarded number -> time of death (ms)
+    dead:<number>         hash    the same            queue, step, body, reason, attempts, at
+    unreported            set     until reported      numbers of dead without a FAILURE result
+    cancelled             zset    30 days             task id -> time of the call (ms)
+    token:<token>         string  10 minutes          a publish that has arrived
+    bell:<queue>          list    until taken         one element: look into the queue
+    seq                   string  for ever            the last number given to a claim
 
-Times are milliseconds of the server's clock. Scripts write all of it; processes read. An entry is
-``<queue>\\n<step>\\n<body>``; the scripts in ``lua`` alone read and write it. The version is part
-of the name, so that a worker of one release works beside one of the next: each serves what its own
-release keeps aside, and both the ready lists.
+Times are those of Redis TIME. An entry is ``<queue>\\n<step>\\n<body>``; the scripts in ``lua``
+alone read and write it. Entries and attempts are known by their bytes: bodies must differ, and
+those of kombu do, by their delivery tags.
+
+The version is part of the name, so that a worker of one release works beside one of the next: each
+serves what its own release keeps aside, and both the ready lists.
 """
 
 from __future__ import annotations

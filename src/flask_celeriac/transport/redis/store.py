@@ -191,6 +191,8 @@ class MessageStore:
 
     def cancelled(self, task_ids: Sequence[str]) -> set[str]:
         """Return which of *task_ids* are cancelled."""
+        if not task_ids:
+            return set()
         scores = self.client.zmscore(f"{self.layout.namespace}cancelled", task_ids)
         return {id_ for id_, score in zip(task_ids, scores, strict=True) if score is not None}
 
@@ -213,18 +215,25 @@ class MessageStore:
         """Move all that Celery's own transport would not find into the ready lists.
 
         That is what is delayed, parked, suspected, or claimed by processes whose lease has
-        ended. Dead letters stay.
+        ended. Dead letters and cancellations stay. Processes that still work take the messages
+        from there again.
 
         Returns:
             How many messages were moved.
         """
         count = 0
-        while (reaped := self.reap()[0]) > 0:
-            count += reaped
-        known = f"{self.layout.namespace}suspects:"
+        while (reaped := self.reap())[0] > 0:
+            count += reaped[0] - len(reaped[1])
+        count += self._in_portions("export", after=self._queues_with("suspects"))
+        for queue in self._queues_with("bell"):
+            self.client.delete(self.layout.bell_key(queue))
+        return count
+
+    def _queues_with(self, name: str) -> list[str]:
+        """Return the queues that have a key of this name."""
+        known = f"{self.layout.namespace}{name}:"
         found = self.client.scan_iter(match=f"{_literally(known)}*", count=1000)
-        queues = [key.decode().removeprefix(known) for key in found]
-        return count + self._in_portions("export", after=queues)
+        return [key.decode().removeprefix(known) for key in found]
 
     def _in_portions(self, name: str, *before: Any, after: Sequence[Any] = ()) -> int:
         """Run a script that takes a limit until it does less than that."""

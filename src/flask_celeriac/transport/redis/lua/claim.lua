@@ -39,13 +39,19 @@ end
 
 local taken = {} -- of {queue, step, body, keeps}
 local suspect -- its place in `taken`
-local has_attempts = is_there('attempts')
-if has_attempts and limit > 0 and redis.call('HEXISTS', ns .. 'suspect', incarnation) == 0 then
+-- Suspects outlive their attempts, when those are forgotten after their time or with a message of the same bytes.
+local marks = {ns .. 'attempts'}
+for i, queue in ipairs(queues) do
+  marks[i + 1] = ns .. 'suspects:' .. queue
+end
+local has_marks = redis.call('EXISTS', unpack(marks)) > 0
+if has_marks and limit > 0 and redis.call('HEXISTS', ns .. 'suspect', incarnation) == 0 then
   for i, queue in ipairs(queues) do
     local entry = keeps[i] and redis.call('LPOP', ns .. 'suspects:' .. queue)
     if entry then
       local _, step, body = from_entry(entry)
       taken[1], suspect = {queue, step, body, true}, 1
+      ring_for_suspects(queue)
       break
     end
   end
@@ -73,7 +79,7 @@ for i, message in ipairs(taken) do
       redis.call('HSET', ns .. 'suspect', incarnation, number)
     end
   end
-  if has_attempts then
+  if has_marks then
     attempts = redis.call('HGET', ns .. 'attempts', redis.sha1hex(body)) or '0'
   end
   reply[#reply + 1] = {queue, number, attempts, body}

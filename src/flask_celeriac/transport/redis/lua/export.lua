@@ -7,11 +7,19 @@
 --   parked:<task>               list  emptied
 --   suspects:<queue>            list  emptied
 --   <queue>[<separator><step>]  list  gets the bodies, left
+--   attempts                    hash  deleted when no process has claims: a later return begins anew
+--   workers                     zset  only whether it is there
 local limit, count = tonumber(ARGV[3]), 0
+
+-- No bell: who waits there is no stock worker. Nothing is kept apart.
+local function push(entry)
+  local queue, step, body = from_entry(entry)
+  redis.call('LPUSH', ready_key(queue, step), body)
+end
 
 for _, entry in ipairs(redis.call('ZRANGE', ns .. 'delayed', 0, limit - 1)) do
   redis.call('ZREM', ns .. 'delayed', entry)
-  make_ready(entry, 'back')
+  push(entry)
   count = count + 1
 end
 for _, task in ipairs(redis.call('SMEMBERS', ns .. 'parked')) do
@@ -21,7 +29,7 @@ for _, task in ipairs(redis.call('SMEMBERS', ns .. 'parked')) do
       redis.call('SREM', ns .. 'parked', task)
       break
     end
-    make_ready(entry, 'back')
+    push(entry)
     count = count + 1
   end
 end
@@ -31,8 +39,11 @@ for i = 4, #ARGV do
     if not entry then
       break
     end
-    make_ready(entry, 'back')
+    push(entry)
     count = count + 1
   end
+end
+if count < limit and not is_there('workers') then
+  redis.call('DEL', ns .. 'attempts')
 end
 return count

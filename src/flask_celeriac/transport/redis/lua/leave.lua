@@ -10,15 +10,7 @@ local claims = ns .. 'claims:' .. incarnation
 local numbers = redis.call('HKEYS', claims)
 table.sort(numbers, function(a, b) return tonumber(a) > tonumber(b) end)
 for i = 1, math.min(limit, #numbers) do
-  local was_suspect = is_suspect(incarnation, numbers[i])
-  local entry = take_claim(incarnation, numbers[i])
-  if was_suspect then
-    local queue = from_entry(entry)
-    redis.call('RPUSH', ns .. 'suspects:' .. queue, entry)
-    ring(queue)
-  else
-    make_ready(entry, 'front')
-  end
+  make_ready(take_claim(incarnation, numbers[i]), 'front')
 end
 if #numbers < limit then
   redis.call('ZREM', ns .. 'workers', incarnation)

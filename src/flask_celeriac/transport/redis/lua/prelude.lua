@@ -40,15 +40,35 @@ local function ring(queue)
   end
 end
 
--- Consumers take from the right, so 'front' is the right end.
+local function is_there(name)
+  return redis.call('EXISTS', ns .. name) == 1
+end
+
+local has_attempts -- nil until somebody asks
+
+local function attempts_of(body)
+  if has_attempts == nil then
+    has_attempts = is_there('attempts')
+  end
+  return has_attempts and tonumber(redis.call('HGET', ns .. 'attempts', redis.sha1hex(body))) or 0
+end
+
+-- Ready messages are taken from the right, so 'front' is the right end there; suspects from the left. A message that
+-- ended two processes is a suspect wherever it comes from: among the ready ones it would be blamed for others.
 local function make_ready(entry, side)
   local queue, step, body = from_entry(entry)
-  redis.call(side == 'front' and 'RPUSH' or 'LPUSH', ready_key(queue, step), body)
+  if attempts_of(body) > 1 then
+    redis.call(side == 'front' and 'LPUSH' or 'RPUSH', ns .. 'suspects:' .. queue, entry)
+  else
+    redis.call(side == 'front' and 'RPUSH' or 'LPUSH', ready_key(queue, step), body)
+  end
   ring(queue)
 end
 
-local function is_there(name)
-  return redis.call('EXISTS', ns .. name) == 1
+local function ring_for_suspects(queue)
+  if is_there('suspects:' .. queue) then
+    ring(queue)
+  end
 end
 
 local function forget_attempts(entry)
@@ -68,6 +88,9 @@ local function take_claim(incarnation, number)
     redis.call('HDEL', claims, number)
     if is_suspect(incarnation, number) then
       redis.call('HDEL', ns .. 'suspect', incarnation)
+      -- It may take another one now.
+      local queue = from_entry(entry)
+      ring_for_suspects(queue)
     end
   end
   return entry
@@ -85,19 +108,15 @@ end
 
 -- Counts one more start that ended with the end of the process. Returns true when that was the last.
 local function blame(number, entry, most, reason)
-  local queue, _, body = from_entry(entry)
+  local _, _, body = from_entry(entry)
   local attempts = redis.call('HINCRBY', ns .. 'attempts', redis.sha1hex(body), 1)
   -- A stock worker that runs the message does not settle here.
   redis.call('EXPIRE', ns .. 'attempts', 604800)
+  has_attempts = true
   if attempts >= most then
     bury(number, entry, reason, attempts)
     return true
   end
-  if attempts > 1 then
-    redis.call('RPUSH', ns .. 'suspects:' .. queue, entry)
-    ring(queue)
-  else
-    make_ready(entry, 'front')
-  end
+  make_ready(entry, 'front')
   return false
 end

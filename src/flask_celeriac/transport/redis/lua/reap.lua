@@ -9,26 +9,36 @@
 --   suspects:<queue>, <queue>[<separator><step>], bell:<queue>, dead, dead:<number>, unreported
 local limit, most, reason = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local reply = {0}
-for _, incarnation in ipairs(redis.call('ZRANGEBYSCORE', ns .. 'workers', '-inf', now_ms(), 'LIMIT', 0, 10)) do
+local now = now_ms()
+while limit > 0 do
+  local incarnation = redis.call('ZRANGEBYSCORE', ns .. 'workers', '-inf', now, 'LIMIT', 0, 1)[1]
+  if not incarnation then
+    break
+  end
   local claims = ns .. 'claims:' .. incarnation
   local suspect = redis.call('HGET', ns .. 'suspect', incarnation)
   local numbers = redis.call('HKEYS', claims)
-  -- The last given back is the first taken: begin with the youngest.
-  table.sort(numbers, function(a, b) return tonumber(a) > tonumber(b) end)
-  for _, number in ipairs(numbers) do
-    if limit <= 0 then
-      return reply
+  -- The last given back is the first taken: begin with the youngest. The suspect comes last: as long as it is there,
+  -- also in a later portion, no other is blamed.
+  table.sort(numbers, function(a, b)
+    if a == suspect or b == suspect then
+      return a ~= b and b == suspect
     end
-    local entry = redis.call('HGET', claims, number)
-    redis.call('HDEL', claims, number)
+    return tonumber(a) > tonumber(b)
+  end)
+  local portion = math.min(limit, #numbers)
+  for i = 1, portion do
+    local number = numbers[i]
+    local entry = take_claim(incarnation, number)
     if suspect and suspect ~= number then
       make_ready(entry, 'front')
     elseif blame(number, entry, most, reason) then
       reply[#reply + 1] = number
     end
-    reply[1], limit = reply[1] + 1, limit - 1
   end
-  redis.call('ZREM', ns .. 'workers', incarnation)
-  redis.call('HDEL', ns .. 'suspect', incarnation)
+  reply[1], limit = reply[1] + portion, limit - portion
+  if portion == #numbers then
+    redis.call('ZREM', ns .. 'workers', incarnation)
+  end
 end
 return reply

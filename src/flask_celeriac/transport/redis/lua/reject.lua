@@ -10,6 +10,5 @@ if not entry then
   return 0
 end
 local _, _, body = from_entry(entry)
-local attempts = redis.call('HGET', ns .. 'attempts', redis.sha1hex(body)) or '0'
-bury(ARGV[4], entry, ARGV[5], attempts)
+bury(ARGV[4], entry, ARGV[5], attempts_of(body))
 return 1

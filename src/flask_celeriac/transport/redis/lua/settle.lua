@@ -6,7 +6,8 @@
 --   attempts              hash  the message leaves
 local incarnation = ARGV[3]
 
-if not is_there('attempts') then
+-- A suspect outlives its attempts, when those are forgotten after their time or with a message of the same bytes.
+if redis.call('EXISTS', ns .. 'attempts', ns .. 'suspect') == 0 then
   local claims, settled = ns .. 'claims:' .. incarnation, 0
   for first = 4, #ARGV, 1000 do
     settled = settled + redis.call('HDEL', claims, unpack(ARGV, first, math.min(first + 999, #ARGV)))
