@@ -39,6 +39,8 @@ class ConsumingChannel(PlacedChannel):
         self._command = ""
         self._wait_s = _SHORTEST_WAIT_S
         self._is_script_unknown = False
+        self._cancelled: set[str] = set()
+        self._cancellations = 0
         super().__init__(*args, **kwargs)
 
     def basic_consume(
@@ -128,8 +130,8 @@ class ConsumingChannel(PlacedChannel):
         waiting = list(found.deliveries)
         self.claimant.hold(delivery.number for delivery in waiting if delivery.number)
         messages = [(delivery, self._message(delivery)) for delivery in waiting]
-        if found.has_cancelled:
-            self._note_cancelled([message for _, message in messages if message])
+        if found.cancellations:
+            self._note_cancelled(found.cancellations, [message for _, message in messages])
         try:
             while messages:
                 delivery, message = messages.pop(0)
@@ -160,9 +162,12 @@ class ConsumingChannel(PlacedChannel):
             message["properties"]["delivery_info"]["redelivered"] = True
         return message
 
-    def _note_cancelled(self, messages: list[dict[str, Any]]) -> None:
-        ids = [id_ for id_ in map(task_id_of, messages) if id_]
-        if ids and (cancelled := self.store.cancelled(ids)):
+    def _note_cancelled(self, count: int, messages: list[dict[str, Any] | None]) -> None:
+        """Say which of the messages are of cancelled tasks; all of these are known here."""
+        if count != self._cancellations:
+            self._cancelled, self._cancellations = self.store.cancelled(), count
+        ids = {task_id_of(message) for message in messages if message}
+        if cancelled := ids & self._cancelled:
             self.connection.on_cancelled(cancelled)
 
     def _return_undelivered(self, numbers: list[int]) -> None:

@@ -32,12 +32,13 @@ class Claimed:
         deliveries: In the order in which they are to be delivered.
         next_due_s: Seconds until the first delayed message; None when there is none, or when
             as many were taken as were asked for.
-        has_cancelled: Whether any task is cancelled: see `MessageStore.cancelled`.
+        cancellations: How often a task was cancelled so far; another number than the last time
+            says that `MessageStore.cancelled` has changed.
     """
 
     deliveries: tuple[Delivery, ...]
     next_due_s: float | None
-    has_cancelled: bool
+    cancellations: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,9 @@ class DeadLetter:
 
 def claimed(reply: Sequence[Any]) -> Claimed:
     """Read the reply of the script `claim`."""
-    due_ms, has_cancelled, *messages = reply
+    due_ms, cancellations, *messages = reply
     deliveries = tuple(
         Delivery(queue.decode(), int(number), int(attempts), body)
         for queue, number, attempts, body in messages
     )
-    return Claimed(deliveries, due_ms / 1000 if due_ms >= 0 else None, bool(has_cancelled))
+    return Claimed(deliveries, due_ms / 1000 if due_ms >= 0 else None, int(cancellations))

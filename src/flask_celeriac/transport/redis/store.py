@@ -189,12 +189,10 @@ class MessageStore:
         """Let the task *task_id* not start any more, whatever is restarted; kept for 30 days."""
         self._run("cancel", task_id)
 
-    def cancelled(self, task_ids: Sequence[str]) -> set[str]:
-        """Return which of *task_ids* are cancelled."""
-        if not task_ids:
-            return set()
-        scores = self.client.zmscore(f"{self.layout.namespace}cancelled", task_ids)
-        return {id_ for id_, score in zip(task_ids, scores, strict=True) if score is not None}
+    def cancelled(self) -> set[str]:
+        """Return the ids of all cancelled tasks."""
+        ids = self.client.zrange(f"{self.layout.namespace}cancelled", 0, -1)
+        return {id_.decode() for id_ in ids}
 
     def size(self, queue: str) -> int:
         """Return how many messages of *queue* are ready."""

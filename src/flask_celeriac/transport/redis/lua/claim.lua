@@ -1,4 +1,4 @@
--- claim(incarnation, lease_ms, limit, steps, {queue, keeps}...) -> {next_due_ms, has_cancelled, {queue, number, attempts, body}...}
+-- claim(incarnation, lease_ms, limit, steps, {queue, keeps}...) -> {next_due_ms, cancellations, {queue, number, attempts, body}...}
 --
 -- Takes up to `limit` messages and writes them down as claims of `incarnation`, in one step. Steps are strict: the
 -- first of the comma-separated `steps` is empty in all queues before the second is looked at. `keeps` is 1 where a
@@ -12,7 +12,7 @@
 --   claims:<incarnation>        hash    number -> entry
 --   seq                         string  the last number given
 --   attempts                    hash    read
---   cancelled                   zset    only whether it is there
+--   cancellations               string  read: how often a task was cancelled
 --   bell:<queue>                list    rung when messages stay behind
 local incarnation, lease_ms, limit = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local steps, queues, keeps = {}, {}, {}
@@ -67,7 +67,7 @@ for _, step in ipairs(steps) do
   end
 end
 
-local reply = {-1, is_there('cancelled') and 1 or 0}
+local reply = {-1, tonumber(redis.call('GET', ns .. 'cancellations') or 0)}
 local last = #taken > 0 and redis.call('INCRBY', ns .. 'seq', #taken) or 0
 for i, message in ipairs(taken) do
   local queue, step, body, is_kept = message[1], message[2], message[3], message[4]
