@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from .keys import delivery_tag
@@ -117,6 +118,8 @@ class Claimant:
                 the lease has ended.
         """
         self._send(self.store)
+        if self._unsent:
+            raise RedisConnectionError("Acknowledgements could not be sent.")
         self._held.clear()
         return self.store.leave(self.incarnation)
 
