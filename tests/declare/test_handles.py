@@ -92,12 +92,13 @@ def test_signatures_made_before_any_app_run_in_a_worker(worker):
     assert add.starmap([(1, 2), (3, 4)]).delay().get(timeout=10) == [3, 7]
 
 
-def test_link_and_link_error_run_in_the_app(worker):
+def test_link_and_link_error_run_in_the_app(worker, wait_until):
     noted.clear()
     failed = with_error.delay()
     with pytest.raises(ValueError, match="as asked"):
         failed.get(timeout=10)
-    assert noted == [("home", "late")]
+    # Celery stores the failure before it calls those who are told of it.
+    wait_until(lambda: noted == [("home", "late")])
 
 
 def test_a_shared_task_runs_in_a_worker(worker):

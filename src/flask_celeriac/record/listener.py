@@ -14,6 +14,7 @@ import os
 import random
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Iterable
 from typing import Any
@@ -45,8 +46,9 @@ class Listener:
         self.pid = os.getpid()
         self._client = client
         self._lock = threading.Lock()
-        self._notes: deque[tuple[Watch, bool]] = deque()
-        self._watched: dict[bytes, list[Watch]] = {}
+        self._notes: deque[tuple[bytes, Watch | None]] = deque()
+        # Weak: a thread with nothing to do for a minute must not keep apps alive.
+        self._watched: dict[bytes, list[weakref.ref[Watch]]] = {}
         self._unread: list[Watch] = []
         self._losses = 0
         self._wake: Wake | None = None
@@ -58,7 +60,7 @@ class Listener:
 
     def add(self, watch: Watch) -> None:
         """Bring to *watch* what is stored and what is published from now on; does not wait."""
-        self._notes.append((watch, True))
+        self._notes.append((watch.key, watch))
         with self._lock:
             if self._wake is None:
                 self._start()
@@ -67,7 +69,8 @@ class Listener:
 
     def drop(self, watch: Watch) -> None:
         """End what `add` began; seen within a second. Safe in a finalizer: takes no lock."""
-        self._notes.append((watch, False))
+        watch.is_over = True
+        self._notes.append((watch.key, None))
 
     def read(self, watches: Iterable[Watch]) -> None:
         """Bring to each watch what is stored now.
@@ -115,7 +118,7 @@ class Listener:
 
     def _serve(self, subscription: Subscription, wake: Wake) -> None:
         """Listen until the connection is lost, or nobody has waited for long."""
-        self._unread = [watch for watches in self._watched.values() for watch in watches]
+        self._unread = [watch for refs in self._watched.values() for watch in _living(refs)]
         subscription.change(add=set(self._watched), drop=set())
         needed_at = time.monotonic()
         while self._watched or time.monotonic() - needed_at < IDLE_S:
@@ -130,14 +133,14 @@ class Listener:
         """Bring the table up to date; return the keys that came and those that went."""
         before: dict[bytes, bool] = {}
         while self._notes:
-            watch, is_added = self._notes.popleft()
-            before.setdefault(watch.key, watch.key in self._watched)
-            watches = [other for other in self._watched.pop(watch.key, ()) if other is not watch]
-            if is_added:
-                watches.append(watch)
-                self._unread.append(watch)
+            key, added = self._notes.popleft()
+            before.setdefault(key, key in self._watched)
+            watches = _living(self._watched.pop(key, ()))
+            if added is not None and not added.is_over:
+                watches.append(added)
+                self._unread.append(added)
             if watches:
-                self._watched[watch.key] = watches
+                self._watched[key] = [weakref.ref(watch) for watch in watches]
         came = {key for key, was in before.items() if not was and key in self._watched}
         went = {key for key, was in before.items() if was and key not in self._watched}
         return came, went
@@ -145,7 +148,7 @@ class Listener:
     def _bring(self, subscription: Subscription) -> None:
         """Hand out what has come in, and what was stored before it could come in."""
         for key, message in subscription.arrivals():
-            for watch in self._watched.get(key, ()):
+            for watch in _living(self._watched.get(key, ())):
                 watch.deliver(message)
         if self._unread:
             confirmed = subscription.confirmed
@@ -164,3 +167,9 @@ class Listener:
             time.sleep(longest_s * random.uniform(0.5, 1))  # noqa: S311 - only spreads load
         else:
             logger.warning("Lost the connection to the result server: %s", error)
+
+
+def _living(refs: Iterable[weakref.ref[Watch]]) -> list[Watch]:
+    """Return those that somebody still waits for."""
+    watches = (ref() for ref in refs)
+    return [watch for watch in watches if watch is not None and not watch.is_over]

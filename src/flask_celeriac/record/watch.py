@@ -43,6 +43,7 @@ class Watch:
     """
 
     __slots__ = (
+        "__weakref__",
         "_decode",
         "_inbox",
         "_last",
@@ -50,6 +51,7 @@ class Watch:
         "_on_unattended",
         "_waiters",
         "holders",
+        "is_over",
         "key",
         "result",
     )
@@ -65,6 +67,8 @@ class Watch:
         self.result = result
         #: How many `get` and `then` want it; guarded by the lock of their registry.
         self.holders = 0
+        #: Whether nobody waits any more, so that the listener is to forget it.
+        self.is_over = False
         self._decode = decode
         self._on_unattended = on_unattended
         self._inbox: deque[bytes] = deque()

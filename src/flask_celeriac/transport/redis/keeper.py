@@ -42,8 +42,10 @@ class Keeper:
         start_native_thread(self._run)
 
     def stop(self) -> None:
-        """End within one period; the claimant is left as it is."""
+        """End within one period; the claimant is left as it is, and nobody is asked any more."""
         self._is_over = True
+        # The thread sleeps on, and must not keep alive for that what belongs to its worker.
+        self.is_well, self.on_parked, self.on_dead = lambda: True, _nothing, _nothing
 
     def _run(self) -> None:
         store = self._claimant.new_store()
