@@ -19,7 +19,9 @@ from . import imports, rounds, summary, table
 _RESULTS = Path(__file__).parent / "results"
 _PACKAGES = ("flask-celeriac", "flask", "celery", "kombu", "redis", "hiredis")
 #: What `--quick` sets: enough to see that everything runs, too little to believe.
-_QUICK = {"pools": ["solo"], "pairs": 1, "starts": 1, "tasks": 5, "import_pairs": 1}
+_QUICK = {"pools": ["solo"], "turns": 1, "starts": 1, "tasks": 5, "import_pairs": 1}
+#: Slots of a worker, as one would choose them for short tasks on two processors.
+_SLOTS = {"solo": 1, "prefork": 2, "threads": 8, "gevent": 20}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,10 +46,10 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     raw: dict[str, Any] = {}
     pools: dict[str, Any] = {}
     for pool in options.pools:
-        concurrency = 1 if pool == "solo" else options.concurrency
+        concurrency = options.concurrency or _SLOTS.get(pool, 2)
         measured = rounds.measure(
             rounds.Plan(
-                pool, concurrency, options.tasks, options.pairs, options.starts, options.loglevel
+                pool, concurrency, options.tasks, options.turns, options.starts, options.loglevel
             ),
             _say,
         )
@@ -92,10 +94,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     add = parser.add_argument
     add("--quick", action="store_true", help="only see that everything runs")
-    add("--pools", nargs="*", default=["solo", "prefork"], help="pools of the worker")
-    add("--concurrency", type=int, default=2, help="slots of a pool that is not solo")
-    add("--tasks", type=int, default=40, help="tasks in a round")
-    add("--pairs", type=int, default=100, help="pairs of rounds for each start of the processes")
+    add("--pools", nargs="*", default=[*_SLOTS], help="pools of the worker")
+    add("--concurrency", type=int, help=f"slots of each pool, in place of {_SLOTS}")
+    add("--tasks", type=int, default=100, help="tasks in a round")
+    add("--turns", type=int, default=30, help="rounds of each side for each start")
     add("--starts", type=int, default=6, help="how often the processes are started anew")
     add("--loglevel", default="info", help="of the workers; info is what Flask-Celeriac starts")
     add("--import-pairs", type=int, default=25, help="pairs of starts of a program")
