@@ -17,7 +17,7 @@ def render(results: Mapping[str, Any]) -> str:
 
 
 def _lines(found: Mapping[str, Any]) -> Iterator[str]:
-    yield "Commands a task, and of an idle worker a second: what clients send, and what scripts call."
+    yield "Commands a task, and of an idle worker a second: sent by clients, and called by scripts."
     for pool, sides in found["commands"].items():
         yield ""
         yield from aligned(_command_rows(pool, sides))
