@@ -1,4 +1,4 @@
-"""Short rounds, in pairs: first one side, then the other, then the other way round."""
+"""Short rounds, in turns: one side after the other, then in another order."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from .side import Side, SideError
 from .spread import percentile
 
 #: The baseline first.
-SIDES = ("plain", "celeriac")
+BASELINE = "plain"
+SIDES = (BASELINE, "kombu", "celeriac")
 _PLACES = ("broker_url", "result_backend")
-#: Round trips and views, which take long and have no target, are measured in every fifth pair: an
-#: odd number, so that their order changes too.
+#: Round trips and views, which take long and have no target, are measured in every fifth turn: odd,
+#: and no multiple of three, so that their order changes too.
 _WAITS_EVERY = 5
+_ORDERS = tuple(permutations(SIDES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Plan:
         pool: Celery's name of the worker's pool.
         concurrency: Its slots.
         tasks: Tasks in each round, 1 or more.
-        pairs: Pairs of rounds for each start of the processes, 1 or more.
+        turns: Rounds of each side for each start of the processes, 1 or more.
         starts: How often all processes are started anew, 1 or more.
         loglevel: The worker's.
     """
@@ -39,7 +42,7 @@ class Plan:
     pool: str
     concurrency: int
     tasks: int
-    pairs: int
+    turns: int
     starts: int
     loglevel: str
 
@@ -68,13 +71,13 @@ Rounds = dict[str, dict[str, list[list[Round]]]]
 
 
 def measure(plan: Plan, say: Callable[[str], None]) -> Rounds:
-    """Measure both sides by *plan*.
+    """Measure all sides by *plan*.
 
     Args:
         say: Told what is going on, in short lines.
 
     Raises:
-        SideError: A process failed, or both sides did not have the same settings.
+        SideError: A process failed, or plain Celery had other settings than Flask-Celeriac on it.
     """
     rounds: Rounds = {name: {side: [] for side in SIDES} for name in _MEASURES}
     with (
@@ -83,29 +86,48 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Rounds:
     ):
         for start in range(plan.starts):
             say(f"{plan.pool}: start {start + 1} of {plan.starts}")
-            with _both_sides(plan, server.url, Path(folder)) as sides:
-                measured = _one_start(plan, sides, is_swapped=start % 2 == 1)
+            with _all_sides(plan, server.url, Path(folder)) as sides:
+                measured = _one_start(plan, sides, start)
             for name, side, all_rounds in measured:
                 rounds[name][side].append(all_rounds)
     return rounds
 
 
 @contextmanager
-def _both_sides(plan: Plan, url: str, folder: Path) -> Iterator[Mapping[str, Side]]:
-    """Start Flask-Celeriac, then plain Celery with the settings that resulted."""
+def _all_sides(plan: Plan, url: str, folder: Path) -> Iterator[Mapping[str, Side]]:
+    """Start Flask-Celeriac on both transports; plain Celery with what resulted on its own."""
     server, _, _ = url.rpartition("/")
-    options: dict[str, Any] = {
-        "pool": plan.pool,
-        "concurrency": plan.concurrency,
-        "loglevel": plan.loglevel,
-    }
     with ExitStack() as stack:
-        celeriac = stack.enter_context(Side("celeriac", f"{server}/1", folder, given={}, **options))
-        plain = stack.enter_context(
-            Side("plain", f"{server}/2", folder, given=celeriac.settings, **options)
-        )
-        _require_same_settings(plain, celeriac)
-        yield {side.name: side for side in (plain, celeriac)}
+        ours = stack.enter_context(_side("celeriac", plan, f"{server}/1", folder, {}))
+        kombu = stack.enter_context(_side("kombu", plan, f"{server}/2", folder, {}))
+        plain = stack.enter_context(_side("plain", plan, f"{server}/3", folder, kombu.settings))
+        _require_same_settings(plain, kombu)
+        yield {side.name: side for side in (plain, kombu, ours)}
+
+
+@contextmanager
+def one_side(name: str, plan: Plan, url: str, folder: Path) -> Iterator[Side]:
+    """Start one side alone on the database *url*; for plain Celery the other is asked first."""
+    folder.mkdir(exist_ok=True)
+    given: dict[str, Any] = {}
+    if name == BASELINE:
+        with _side("kombu", plan, url, folder, {}) as kombu:
+            given = kombu.settings
+        kombu.redis.flushdb()
+    with _side(name, plan, url, folder, given) as side:
+        yield side
+
+
+def _side(name: str, plan: Plan, url: str, folder: Path, given: dict[str, Any]) -> Side:
+    return Side(
+        name,
+        url,
+        folder,
+        pool=plan.pool,
+        concurrency=plan.concurrency,
+        loglevel=plan.loglevel,
+        given=given,
+    )
 
 
 def _require_same_settings(one: Side, other: Side) -> None:
@@ -118,24 +140,24 @@ def _require_same_settings(one: Side, other: Side) -> None:
 
 
 def _one_start(
-    plan: Plan, sides: Mapping[str, Side], *, is_swapped: bool
+    plan: Plan, sides: Mapping[str, Side], start: int
 ) -> list[tuple[str, str, list[Round]]]:
     kept: dict[tuple[str, str], list[Round]] = {
         (name, side): [] for name in _MEASURES for side in SIDES
     }
-    _one_pair(plan, sides, SIDES, [*_MEASURES])  # imports, connections and caches: not counted
-    for pair in range(plan.pairs):
-        order = SIDES[::-1] if (pair % 2 == 1) != is_swapped else SIDES
-        names = [*_MEASURES] if pair % _WAITS_EVERY == 0 else ["enqueue", "drain"]
-        for key, one in _one_pair(plan, sides, order, names).items():
+    _one_turn(plan, sides, SIDES, [*_MEASURES])  # imports, connections and caches: not counted
+    for turn in range(plan.turns):
+        order = _ORDERS[(turn + start) % len(_ORDERS)]
+        names = [*_MEASURES] if turn % _WAITS_EVERY == 0 else ["enqueue", "drain"]
+        for key, one in _one_turn(plan, sides, order, names).items():
             kept[key].append(one)
     return [(name, side, all_rounds) for (name, side), all_rounds in kept.items()]
 
 
-def _one_pair(
+def _one_turn(
     plan: Plan, sides: Mapping[str, Side], order: tuple[str, ...], names: list[str]
 ) -> dict[tuple[str, str], Round]:
-    # Measure by measure, so that the two rounds of a pair come right after each other.
+    # Measure by measure, so that the rounds of a turn come right after each other.
     measured = {}
     for name in names:
         for side in order:
@@ -183,7 +205,7 @@ def _view(side: Side, count: int) -> Round:
     return _timed(side, count, lambda: side.ask("view", count=count))
 
 
-#: In the order of a pair: a drain empties the queue that the enqueue before it filled.
+#: In the order of a turn: a drain empties the queue that the enqueue before it filled.
 _MEASURES: dict[str, Callable[[Side, int], Round]] = {
     "enqueue": _enqueue,
     "drain": _drain,

@@ -15,7 +15,9 @@ from typing import Any, Self
 
 import redis
 
-from .applications.settings import GIVEN, TOLD
+from flask_celeriac.transport.redis.keys import claims_key, namespace
+
+from .applications.settings import GIVEN, TOLD, TRANSPORT
 from .processor import ProcessorClock
 
 _ROOT = Path(__file__).parents[1]
@@ -26,6 +28,12 @@ _LOOK_EVERY_S = 0.003
 _QUEUE = "celery"
 #: Where kombu's Redis transport keeps what is taken and not yet acknowledged.
 _UNACKED = "unacked"
+#: The application's module and `CELERIAC_TRANSPORT` of each side.
+_APPLICATIONS = {
+    "plain": ("plain", ""),
+    "kombu": ("celeriac", "kombu"),
+    "celeriac": ("celeriac", "celeriac"),
+}
 
 
 class SideError(RuntimeError):
@@ -37,10 +45,11 @@ class Side:
 
     Attributes:
         settings: What the processes ended up with, by their role: "worker", "client".
+        redis: A client on the side's database; no process of the side has a part in it.
         worker, client: Clocks of the processor time that the processes use.
 
     Args:
-        name: "plain" or "celeriac", the application's module.
+        name: "plain", "kombu" or "celeriac".
         url: The Redis database for messages and results.
         folder: For logs; exists.
         pool: Celery's name of the pool.
@@ -59,18 +68,19 @@ class Side:
         given: Mapping[str, Mapping[str, Any]],
     ) -> None:
         self.name = name
+        module, self._transport = _APPLICATIONS[name]
         self.settings: dict[str, dict[str, Any]] = {}
-        self._module = f"benchmarks.applications.{name}"
+        self._module = f"benchmarks.applications.{module}"
         self._folder = folder
         self._places = {"broker_url": url, "result_backend": url}
         self._given = given
         self._pool = ["--pool", pool, "--concurrency", str(concurrency), "--loglevel", loglevel]
-        self._redis = redis.Redis.from_url(url)
+        self.redis = redis.Redis.from_url(url)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.callback(self._redis.close)
+            stack.callback(self.redis.close)
             self._worker = self._start_worker(stack)
             self._client = self._start_client(stack)
             self.worker = ProcessorClock(self._worker.pid)
@@ -107,7 +117,7 @@ class Side:
             SideError: Not within two minutes.
         """
         deadline = time.monotonic() + _DRAIN_WITHIN_S
-        while self._redis.llen(_QUEUE) or self._redis.hlen(_UNACKED):
+        while self.redis.llen(_QUEUE) or self.redis.hlen(self._taken_key):
             if time.monotonic() > deadline or self._worker.poll() is not None:
                 raise SideError(f"{self.name}: not drained.\n{self._last_words('worker')}")
             time.sleep(_LOOK_EVERY_S)
@@ -117,13 +127,27 @@ class Side:
         told.unlink(missing_ok=True)
         command = ["-m", "celery", "-A", f"{self._module}:celery_app", "worker", *self._pool]
         process = self._start("worker", command, stack, {TOLD: str(told)}, {})
+        self._worker_pid = process.pid
         deadline = time.monotonic() + _START_WITHIN_S
         while not told.exists():
             if time.monotonic() > deadline or process.poll() is not None:
                 raise SideError(f"{self.name}: no worker.\n{self._last_words('worker')}")
             time.sleep(0.01)
         self.settings["worker"] = json.loads(told.read_text())
+        self._taken_key = self._find_taken_key(deadline)
         return process
+
+    def _find_taken_key(self, deadline: float) -> str:
+        """Return where the worker's transport keeps what is taken and not yet acknowledged."""
+        while self._transport == "celeriac":
+            for name in self.redis.zrange(f"{namespace()}workers", 0, -1):
+                # A web process has no claims, and the database had no other worker that lives.
+                if f".{self._worker_pid}." in name.decode():
+                    return claims_key("", name.decode())
+            if time.monotonic() > deadline:
+                raise SideError(f"{self.name}: no lease.\n{self._last_words('worker')}")
+            time.sleep(0.01)
+        return _UNACKED
 
     def _start_client(self, stack: ExitStack) -> subprocess.Popen[str]:
         command = ["-m", "benchmarks.client", self._module]
@@ -143,6 +167,7 @@ class Side:
         environment = {
             **environment,
             GIVEN: json.dumps({**self._given.get(role, {}), **self._places}),
+            TRANSPORT: self._transport,
             "CELERIAC_STATE_DIR": str(self._folder / "state"),
             "PYTHONHASHSEED": "0",
         }

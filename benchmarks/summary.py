@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .imports import Start
-from .rounds import SIDES, Round, Rounds
-from .spread import Estimate, estimate, median
+from .rounds import BASELINE, SIDES, Round, Rounds
+from .spread import Estimate, Groups, estimate, median
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +38,39 @@ class Target:
 
 _FIGURES: dict[str, Callable[[Round], float | None]] = {
     "tasks_per_s": lambda one: 1 / one.elapsed_s,
+    "elapsed_us": lambda one: one.elapsed_s * 1e6,
     "p50_ms": lambda one: None if one.p50_s is None else one.p50_s * 1e3,
     "p99_ms": lambda one: None if one.p99_s is None else one.p99_s * 1e3,
     "client_us": lambda one: one.client_s * 1e6,
     "worker_us": lambda one: one.worker_s * 1e6,
     "processor_us": lambda one: (one.client_s + one.worker_s) * 1e6,
 }
+_OF_A_WAIT = ("p50_ms", "p99_ms", "client_us", "worker_us", "processor_us")
 #: Which of them say something about which measure: a held worker does not drain.
 _OF_MEASURE = {
-    "enqueue": ("tasks_per_s", "client_us"),
-    "drain": ("tasks_per_s", "worker_us"),
-    "round trip": ("tasks_per_s", "p50_ms", "p99_ms", "client_us", "worker_us", "processor_us"),
-    "view": ("tasks_per_s", "p50_ms", "p99_ms", "client_us", "worker_us", "processor_us"),
+    "enqueue": ("tasks_per_s", "elapsed_us", "client_us"),
+    "drain": ("tasks_per_s", "elapsed_us", "worker_us"),
+    "round trip": ("tasks_per_s", "elapsed_us", *_OF_A_WAIT),
+    "view": ("tasks_per_s", "elapsed_us", *_OF_A_WAIT),
 }
+
+
+#: The extension itself on Celery's transport, and our transport beside Celery's.
+_TARGETS = (
+    ("processor time", "kombu", "enqueue", "client_us", 1.05),
+    ("processor time", "kombu", "drain", "worker_us", 1.05),
+    ("time", "celeriac", "enqueue", "elapsed_us", 1.0),
+    ("time", "celeriac", "drain", "elapsed_us", 1.0),
+    ("time", "celeriac", "round trip", "elapsed_us", 1.0),
+)
 
 
 def of_rounds(rounds: Rounds) -> dict[str, dict[str, Any]]:
     """Return the figures of each measure.
 
     Returns:
-        ``{measure: {figure: {"plain": median, "celeriac": median, "ratio": Estimate as dict}}}``,
-        the ratio being that of paired rounds, Flask-Celeriac's over plain Celery's.
+        ``{measure: {figure: {"medians": {side: median}, "ratios": {side: Estimate as dict}}}}``,
+        a ratio being that of the rounds of one turn, the side's over plain Celery's.
     """
     return {
         measure: {name: _compared(sides, _FIGURES[name]) for name in _OF_MEASURE[measure]}
@@ -81,9 +93,9 @@ def targets(pools: Mapping[str, Any], imports: Mapping[str, Any]) -> list[Target
     """Return the targets that the figures (as the functions above give them) speak of."""
     found = []
     for pool, measures in pools.items():
-        for measure, figure in (("enqueue", "client_us"), ("drain", "worker_us")):
-            ratio = Estimate(**measures[measure][figure]["ratio"])
-            found.append(Target(f"processor time of {measure} ({pool})", 1.05, "", ratio))
+        for name, side, measure, figure, limit in _TARGETS:
+            ratio = Estimate(**measures[measure][figure]["ratios"][side])
+            found.append(Target(f"{name} of {measure} ({pool}, {side})", limit, "", ratio))
     if imports:
         added = Estimate(**imports["import"]["elapsed_ms"]["difference"])
         found.append(Target("import after Flask and Celery", 20.0, "ms", added))
@@ -93,19 +105,24 @@ def targets(pools: Mapping[str, Any], imports: Mapping[str, Any]) -> list[Target
 def _compared(
     sides: Mapping[str, list[list[Round]]], figure: Callable[[Round], float | None]
 ) -> dict[str, Any]:
-    plain, celeriac = (
-        [[value for one in group if (value := figure(one)) is not None] for group in sides[side]]
-        for side in SIDES
-    )
-    ratios = [
-        [b / a for a, b in zip(*groups, strict=True)]
-        for groups in zip(plain, celeriac, strict=True)
-    ]
-    return {
-        "plain": median(plain),
-        "celeriac": median(celeriac),
-        "ratio": asdict(estimate(ratios)),
+    values = {
+        side: [[value for one in group if (value := figure(one)) is not None] for group in groups]
+        for side, groups in sides.items()
     }
+    return {
+        "medians": {side: median(groups) for side, groups in values.items()},
+        "ratios": {
+            side: asdict(estimate(_ratios(values[BASELINE], values[side])))
+            for side in SIDES
+            if side != BASELINE
+        },
+    }
+
+
+def _ratios(baseline: Groups, groups: Groups) -> Groups:
+    return [
+        [b / a for a, b in zip(*pair, strict=True)] for pair in zip(baseline, groups, strict=True)
+    ]
 
 
 def _added(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from .rounds import SIDES
+
 _LABELS = {
     "tasks_per_s": "tasks/s",
+    "elapsed_us": "µs a task",
     "p50_ms": "p50 ms",
     "p99_ms": "p99 ms",
     "client_us": "client µs a task",
@@ -23,31 +26,26 @@ def render(results: Mapping[str, Any]) -> str:
 
 
 def _lines(results: Mapping[str, Any]) -> Iterator[str]:
-    yield "Flask-Celeriac over plain Celery: medians, and the median of paired ratios with its"
-    yield "95 % interval. Client and worker: user and system time of the processor."
+    if results["pools"]:
+        yield "Flask-Celeriac over plain Celery: medians, and the median of paired ratios with its"
+        yield "95 % interval. Client and worker: user and system time of the processor."
     for pool, measures in results["pools"].items():
         yield ""
-        yield from _aligned(_pool_rows(pool, measures))
+        yield from aligned(_pool_rows(pool, measures))
     if results["imports"]:
         yield ""
-        yield from _aligned(_import_rows(results["imports"]))
+        yield from aligned(_import_rows(results["imports"]))
     yield ""
-    yield from _aligned(_target_rows(results["targets"]))
+    yield from aligned(target_rows(results["targets"]))
 
 
 def _pool_rows(pool: str, measures: Mapping[str, Any]) -> Iterator[Sequence[str]]:
-    yield pool, "", "plain", "celeriac", "ratio", "95 %"
+    yield pool, "", *SIDES, *(word for side in SIDES[1:] for word in (f"{side}, ratio", "95 %"))
     for measure, figures in measures.items():
         for name, figure in figures.items():
-            ratio = figure["ratio"]
-            yield (
-                measure,
-                _LABELS[name],
-                _short(figure["plain"]),
-                _short(figure["celeriac"]),
-                f"{ratio['median']:.3f}",
-                f"{ratio['low']:.3f} to {ratio['high']:.3f}",
-            )
+            medians = (short(figure["medians"][side]) for side in SIDES)
+            ratios = (ratio(figure["ratios"][side]) for side in SIDES[1:])
+            yield measure, _LABELS[name], *medians, *(word for pair in ratios for word in pair)
 
 
 def _import_rows(imports: Mapping[str, Any]) -> Iterator[Sequence[str]]:
@@ -58,14 +56,15 @@ def _import_rows(imports: Mapping[str, Any]) -> Iterator[Sequence[str]]:
             yield (
                 comparison,
                 _LABELS[clock],
-                _short(figure["without"]),
-                _short(figure["with"]),
+                short(figure["without"]),
+                short(figure["with"]),
                 f"{added['median']:+.1f}",
                 f"{added['low']:+.1f} to {added['high']:+.1f}",
             )
 
 
-def _target_rows(targets: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[str]]:
+def target_rows(targets: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[str]]:
+    """Yield the targets, each with what was found and the verdict."""
     yield "target", "at most", "found", "95 %", ""
     for target in targets:
         figure, unit = target["figure"], f" {target['unit']}".rstrip()
@@ -78,11 +77,18 @@ def _target_rows(targets: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[str]
         )
 
 
-def _short(value: float) -> str:
+def ratio(estimate: Mapping[str, float]) -> tuple[str, str]:
+    """Return a ratio and its interval."""
+    return f"{estimate['median']:.3f}", f"{estimate['low']:.3f} to {estimate['high']:.3f}"
+
+
+def short(value: float) -> str:
+    """Return a figure with as many digits as say something."""
     return f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
-def _aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Return rows of equal length as lines, in columns."""
     rows = [*rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

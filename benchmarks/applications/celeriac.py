@@ -22,6 +22,7 @@ def echo(number: int) -> int:
 
 flask_app = Flask(__name__)
 flask_app.config["CELERY"] = settings.given()
+flask_app.config["CELERIAC_TRANSPORT"] = settings.transport()
 celeriac.init_app(flask_app)
 celery_app = celeriac.celery
 settings.tell_when_ready(celery_app)

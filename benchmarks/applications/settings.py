@@ -16,6 +16,8 @@ from celery.signals import worker_ready
 
 #: Celery's settings for the process, as JSON.
 GIVEN = "BENCHMARK_SETTINGS"
+#: `CELERIAC_TRANSPORT` of the process; only Flask-Celeriac reads it.
+TRANSPORT = "BENCHMARK_TRANSPORT"
 #: The file into which a worker writes the settings that it ended up with.
 TOLD = "BENCHMARK_TOLD"
 # What Celery itself writes there; `include` would make plain Celery import the other application.
@@ -26,6 +28,11 @@ def given() -> dict[str, Any]:
     """Return the settings that the runner gave to this process."""
     settings: dict[str, Any] = json.loads(os.environ[GIVEN])
     return settings
+
+
+def transport() -> str:
+    """Return which transport Flask-Celeriac uses in this process."""
+    return os.environ[TRANSPORT]
 
 
 def explicit(celery: Celery[Any]) -> dict[str, Any]:
