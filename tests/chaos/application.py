@@ -1,4 +1,4 @@
-"""A Flask app whose tasks write down that they run. Configured by CHAOS_URL and CHAOS_CONFIG (JSON)."""
+"""A Flask app whose tasks write down that they run. Configured by CHAOS_URL, CHAOS_CONFIG."""
 
 from __future__ import annotations
 

@@ -60,9 +60,6 @@ class Worker:
         """Send a signal to the parent process alone."""
         self.process.send_signal(number)
 
-    def freeze(self) -> None:
-        os.killpg(self.pid, signal.SIGSTOP)
-
     def thaw(self) -> None:
         os.killpg(self.pid, signal.SIGCONT)
 
@@ -121,6 +118,13 @@ class Fleet:
         self.kills.append(Kill(time.monotonic(), pids))
         worker.process.kill()
         worker.process.wait()
+
+    def freeze(self, worker: Worker) -> frozenset[int]:
+        """SIGSTOP to all its processes, until `thaw`; returns them."""
+        pids = frozenset((worker.pid, *worker.children()))
+        self.kills.append(Kill(time.monotonic(), pids))
+        os.killpg(worker.pid, signal.SIGSTOP)
+        return pids
 
     def kill_child(self, worker: Worker, pid: int) -> None:
         """SIGKILL to one process of a pool."""

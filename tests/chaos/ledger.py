@@ -9,7 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+
+#: Between the end of a task and the answer to its acknowledgement, on a busy machine.
+_ACK_S = 1.5
+#: Between the note of a kill and the death of the last process.
+_KILL_S = 0.5
 
 
 def note(what: str, id_: str) -> None:
@@ -43,7 +49,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Kill:
-    """When which processes were killed."""
+    """When which processes were killed, or frozen until they were taken for dead."""
 
     at_s: float
     pids: frozenset[int]
@@ -88,11 +94,11 @@ class Ledger:
         return {run.id for run in self.runs() if run.end_s is not None}
 
 
-def was_hit(run: Run, kills: list[Kill], ack_s: float = 1.5) -> Kill | None:
+def was_hit(run: Run, kills: list[Kill]) -> Kill | None:
     """Return the kill that *run* did not survive: before its end, or before it was acknowledged."""
     for kill in kills:
-        end_s = kill.at_s if run.end_s is None else run.end_s
-        if run.pid in kill.pids and kill.at_s - ack_s <= end_s <= kill.at_s + ack_s:
+        is_over = run.end_s is not None and run.end_s < kill.at_s - _ACK_S
+        if run.pid in kill.pids and run.start_s < kill.at_s + _KILL_S and not is_over:
             return kill
     return None
 
@@ -104,5 +110,5 @@ def undeclared(runs: list[Run], kills: list[Kill]) -> int:
 
 def waits_s(runs: list[Run], kills: list[Kill]) -> list[float]:
     """Return how long a task whose *runs* these are waited after each kill until it ran again."""
-    pairs = [(was_hit(run, kills), after) for run, after in zip(runs, runs[1:], strict=False)]
+    pairs = [(was_hit(run, kills), after) for run, after in pairwise(runs)]
     return [after.start_s - kill.at_s for kill, after in pairs if kill]

@@ -15,8 +15,8 @@ from typing import Any
 
 import redis
 from application import create_app
-from fleet import HERE, Fleet, wait_until
 from flask import Flask
+from fleet import HERE, Fleet, wait_until
 from ledger import Ledger, undeclared, waits_s
 from scale import IS_FULL, LEASE_S, PATIENCE_S, RECOVERY_S, RENEW_S
 

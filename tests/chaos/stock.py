@@ -1,4 +1,4 @@
-"""The same tasks in a plain Celery app on Celery's own transport; as a program, a producer of them."""
+"""The same tasks in a plain Celery app on Celery's transport; as a program, a producer of them."""
 
 from __future__ import annotations
 
