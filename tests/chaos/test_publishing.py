@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from application import create_app
-from fleet import wait_until
 from flask import Flask
+from fleet import wait_until
 from kombu.exceptions import OperationalError
 from proxy import Proxy
 from scene import Scene

@@ -6,9 +6,13 @@ import logging
 from functools import partial
 from typing import Any
 
+from celery.concurrency.base import BasePool
 from celery.worker import consumer as celery_consumer
+from celery.worker import state
 
 from flask_celeriac.transport.redis.channel import Channel
+
+from .claims import Claims
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +28,14 @@ class Consumer(celery_consumer.Consumer):
         """As in Celery, trying again sooner."""
         conn.ensure_connection = partial(conn.ensure_connection, **_RETRY)
         return super().ensure_connected(conn)
+
+    def cancel_active_requests(self) -> None:
+        """As in Celery at the end of the grace; tasks that can not be ended end the process."""
+        if state.active_requests and not _can_end_tasks(self.pool):
+            steps: list[Any] = self.steps  # type: ignore[attr-defined]
+            for step in [step for step in steps if isinstance(step, Claims)]:
+                step.exit_with_tasks(self)
+        super().cancel_active_requests()
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
         """Park the message until a worker knows its task, as after a deployment."""
@@ -55,3 +67,8 @@ class Consumer(celery_consumer.Consumer):
             return False
         message.channel.discard_delivery(message.delivery_tag, reason)
         return True
+
+
+def _can_end_tasks(pool: Any) -> bool:
+    """Tell whether *pool* can end one task: not where it runs in a thread of this process."""
+    return type(pool).terminate_job is not BasePool.terminate_job
