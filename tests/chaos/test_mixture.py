@@ -1,0 +1,84 @@
+"""P17: whatever happens, in a mixture of faults: nothing lost, stuck or repeated undeclared."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from fleet import Worker
+from ledger import Kill
+from scale import PATIENCE_S, scaled
+from scene import Scene
+
+_POOLS = ("prefork", "prefork", "threads", "gevent")
+_LENGTHS_S = (0.001, 0.02, 0.1, 0.5, 3.0)
+#: A publish in the middle of these may raise: what was not accepted is not counted.
+_PUBLISH_S = 0.03
+
+
+class Faults:
+    """One fault after the other, on a fleet that is kept at its size."""
+
+    def __init__(self, scene: Scene, chance: random.Random) -> None:
+        self.scene, self.chance = scene, chance
+        self.done: Counter[str] = Counter()
+        self.workers = {place: scene.fleet.start(pool=pool) for place, pool in enumerate(_POOLS)}
+        self.kinds: tuple[Callable[[], None], ...] = (
+            self.kill,
+            self.kill_child,
+            self.end,
+            self.freeze_shortly,
+            self.cut_connections,
+            self.stop_server,
+        )
+
+    def one(self) -> None:
+        fault = self.chance.choice(self.kinds)
+        self.done[fault.__name__] += 1
+        fault()
+        for place, worker in self.workers.items():
+            if not worker.is_running():
+                self._replace(place)
+
+    def _replace(self, place: int) -> None:
+        environment = {"REMAP_SIGTERM": "SIGQUIT"}
+        self.workers[place] = self.scene.fleet.start(pool=_POOLS[place], **environment)
+
+    def _any(self) -> Worker:
+        return self.chance.choice([w for w in self.workers.values() if w.is_running()])
+
+    def kill(self) -> None:
+        self.scene.fleet.kill(self._any())
+
+    def kill_child(self) -> None:
+        worker = self._any()
+        if children := worker.children():
+            self.scene.fleet.kill_child(worker, self.chance.choice(children))
+
+    def end(self) -> None:
+        """SIGQUIT; what does not end within the grace runs again."""
+        worker = self._any()
+        pids = frozenset((worker.pid, *worker.children()))
+        worker.signal(signal.SIGQUIT)
+        worker.exit_code()
+        self.scene.fleet.kills.append(Kill(time.monotonic(), pids))
+
+    def freeze_shortly(self) -> None:
+        worker = self._any()
+        os.killpg(worker.pid, signal.SIGSTOP)
+        time.sleep(0.5)
+        os.killpg(worker.pid, signal.SIGCONT)
+
+    def cut_connections(self) -> None:
+        for kind in ("normal", "pubsub"):
+            self.scene.client.client_kill_filter(_type=kind, skipme=True)
+
+    def stop_server(self) -> None:
+        self.scene.kill_server()
+        self.scene.restart_server()
