@@ -12,14 +12,14 @@ from scene import Scene
 from flask_celeriac.execute.claims import EXIT_HUNG, HUNG_S
 
 #: Short, but more than the two turns of the loop after which it is silent.
-_HUNG_S = HUNG_S if IS_FULL else 5.0
+_HUNG_S = HUNG_S if IS_FULL else 3.0
 _SHORT = {} if IS_FULL else {"CHAOS_HUNG_S": str(_HUNG_S)}
 
 
 @pytest.mark.slow
 def test_a_hung_worker_ends_itself_and_its_tasks_move_on(scene: Scene) -> None:
     worker = scene.fleet.ready(slots=1, **_SHORT)
-    id_ = scene.send("work", 3 * HUNG_S if IS_FULL else 40.0)
+    id_ = scene.send("work", 3 * HUNG_S if IS_FULL else 12.0)
     scene.wait_started(id_)
     pids = frozenset((worker.pid, *worker.children()))
     celery = scene.app.extensions["celery"]

@@ -43,7 +43,10 @@ class Consumer(celery_consumer.Consumer):
         if not isinstance(channel, Channel):
             super().on_unknown_task(body, message, exc)
             return
-        task = str(message.headers.get("task") or (message.payload or {}).get("task"))
+        task = _task_of(message)
+        if not task:
+            self.on_unknown_message(body, message)
+            return
         logger.warning("The task %r is not known here: parked until a worker knows it.", task)
         channel.park(message.delivery_tag, task)
 
@@ -72,3 +75,10 @@ class Consumer(celery_consumer.Consumer):
 def _can_end_tasks(pool: Any) -> bool:
     """Tell whether *pool* can end one task: not where it runs in a thread of this process."""
     return type(pool).terminate_job is not BasePool.terminate_job
+
+
+def _task_of(message: Any) -> str:
+    """Return the name of the task, of either protocol; "" where it has none."""
+    payload = message.payload
+    name = message.headers.get("task") or (isinstance(payload, dict) and payload.get("task"))
+    return str(name or "")

@@ -15,7 +15,7 @@ from kombu.transport import virtual
 from kombu.utils.json import dumps
 
 from .consuming import ConsumingChannel
-from .messages import delay_of
+from .messages import Unreadable, delay_of
 from .qos import QoS
 
 #: In the properties of a message whose publish ended in doubt; never on the wire.
@@ -98,7 +98,11 @@ class Channel(ConsumingChannel):
         message = self._message(delivery)
         if message is None:
             return self.basic_get(queue, no_ack)
-        taken = self.Message(message, channel=self)
+        try:
+            taken = self.Message(message, channel=self)
+        except Unreadable as error:
+            self.bury(delivery.number, f"unreadable: {error}")
+            return self.basic_get(queue, no_ack)
         if not no_ack:
             self.qos.append(taken, taken.delivery_tag)
         return taken
