@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from celery.exceptions import TaskRevokedError
 from fleet import wait_until
 from scale import PATIENCE_S, scaled
 from scene import Scene
-
-import pytest
 
 
 def test_cancelled_tasks_do_not_start_after_everything_was_restarted(scene: Scene) -> None:

@@ -10,8 +10,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-import pytest
 from fleet import Worker
+from kombu.exceptions import OperationalError
 from ledger import Kill
 from scale import PATIENCE_S, scaled
 from scene import Scene
@@ -82,3 +82,48 @@ class Faults:
     def stop_server(self) -> None:
         self.scene.kill_server()
         self.scene.restart_server()
+
+
+class Sender(threading.Thread):
+    """Sends tasks of all lengths until it is told to stop; a publish may be refused."""
+
+    def __init__(self, scene: Scene, chance: random.Random) -> None:
+        super().__init__()
+        self.scene, self.chance = scene, chance
+        self.accepted: list[str] = []
+        self.refused = 0
+        self.is_over = threading.Event()
+
+    def run(self) -> None:
+        while not self.is_over.wait(_PUBLISH_S):
+            # Most are short, and some are delayed.
+            seconds = self.chance.choices(_LENGTHS_S, (40, 40, 20, 8, 1))[0]
+            options = {"countdown": 2} if self.chance.random() < 0.1 else {}
+            try:
+                self.accepted.append(self.scene.send("work", seconds, **options))
+            except OperationalError:
+                self.refused += 1
+
+
+def test_nothing_is_lost_stuck_or_repeated_undeclared_in_a_mixture_of_faults(
+    make_scene: Callable[..., Scene],
+) -> None:
+    scene = make_scene(CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT=1.0)
+    seed = int(os.environ.get("CELERIAC_CHAOS_SEED", "0")) or random.randrange(1, 10**6)
+    print(f"CELERIAC_CHAOS_SEED={seed}")
+    chance = random.Random(seed)
+    faults, sender = Faults(scene, chance), Sender(scene, random.Random(seed))
+    for worker in scene.fleet.workers:
+        worker.wait_for(" ready.", 60)
+    sender.start()
+    try:
+        for _ in range(scaled(16, 450)):
+            time.sleep(1.0)
+            faults.one()
+    finally:
+        sender.is_over.set()
+        sender.join()
+    counts = scene.sum_up(f"mixture, {dict(faults.done)}", sender.accepted, seconds=2 * PATIENCE_S)
+    assert not counts.faults, (seed, scene.logs())
+    assert counts.dead == 0
+    assert len(sender.accepted) > 10 * sender.refused

@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from celery import chord
+from celery.exceptions import ChordError
 from fleet import wait_until
 from scale import PATIENCE_S, scaled
 from scene import Scene
 
 from flask_celeriac.errors import TaskIsDead
+from flask_celeriac.transport.redis.messages import decoded, task_id_of
 
 
 @contextmanager
@@ -53,14 +56,21 @@ def test_a_task_that_kills_its_process_is_dead_after_three_starts(scene: Scene, 
     assert letter.attempts == 3
 
 
-def test_replayed_poison_is_tried_three_times_more(scene: Scene) -> None:
-    poison = scene.send("poison")
+def test_poison_tells_who_waits_and_is_tried_three_times_more_when_replayed(scene: Scene) -> None:
+    celery = scene.app.extensions["celery"]
+    with scene.app.app_context():
+        tasks = celery.tasks
+        tell = tasks["chaos.pass_on"].s().set(task_id="told")
+        header = [tasks["chaos.work"].s(), tasks["chaos.poison"].s().on_error(tell)]
+        body = chord(header, app=celery)(tasks["chaos.pass_on"].s())
     scene.fleet.ready(slots=1)
-    with pytest.raises(TaskIsDead):
-        scene.result(poison).get(timeout=PATIENCE_S)
+    with pytest.raises(ChordError, match="TaskIsDead"):
+        body.get(timeout=PATIENCE_S)
+    scene.wait_started("told", seconds=10)
     (letter,) = scene.store.dead_letters()
     scene.store.replay([letter.number])
+    poison = task_id_of(decoded(letter.body))
     wait_until(lambda: len(scene.ledger.of(poison)) == 6, PATIENCE_S, scene.logs)
     wait_until(lambda: scene.store.count_dead() == 1, 10, scene.logs)
-    counts = scene.sum_up("poison, replayed", [poison])
+    counts = scene.sum_up("poison, in a chord, replayed", [poison, "told"])
     assert (counts.lost, counts.stuck, counts.dead) == (0, 0, 1)

@@ -69,7 +69,9 @@ def _context(celery: Celery, message: dict[str, Any]) -> Context:
         logger.warning("Callbacks of the dead letter %s are not called: %s", headers["id"], error)
         embed = {}
     known = ("errbacks", "chord", "callbacks", "chain")
-    return Context(headers, **{name: embed.get(name) for name in known}, args=(), kwargs={})
+    callbacks = {name: embed.get(name) for name in known}
+    delivery_info = message["properties"]["delivery_info"]
+    return Context(headers, **callbacks, args=(), kwargs={}, delivery_info=delivery_info)
 
 
 def _embed(celery: Celery, message: dict[str, Any]) -> dict[str, Any]:
