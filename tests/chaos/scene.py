@@ -17,7 +17,7 @@ import redis
 from application import create_app
 from flask import Flask
 from fleet import HERE, Fleet, wait_until
-from ledger import Ledger, undeclared, waits_s
+from ledger import Kill, Ledger, undeclared, waits_s
 from scale import IS_FULL, LEASE_S, PATIENCE_S, RECOVERY_S, RENEW_S
 
 from flask_celeriac.embedded import EmbeddedServer
@@ -136,10 +136,21 @@ class Scene:
         return str(self.client.zrange(key, 0, -1)) if kind == b"zset" else ""
 
     def sum_up(
-        self, scenario: str, ids: Collection[str], *, late: int = 0, seconds: float = PATIENCE_S
+        self,
+        scenario: str,
+        ids: Collection[str],
+        *,
+        late: int = 0,
+        poison: str = "",
+        seconds: float = PATIENCE_S,
     ) -> Counts:
-        """Wait for the end, count, and put the counts into the table."""
+        """Wait for the end, count, and put the counts into the table.
+
+        Each run of the task *poison* killed its own process.
+        """
         self.wait_ended(ids, seconds)
+        killed = self.ledger.of(poison)
+        self.fleet.kills += [Kill(run.start_s, frozenset((run.pid,))) for run in killed]
         counts = self._count(ids, late)
         self.table.append((scenario, counts, time.monotonic() - self.began_s))
         return counts

@@ -34,6 +34,8 @@ def tell(scene: Scene, worker: Worker, name: str) -> int:
         ("prefork", "SIGQUIT"),
         ("prefork", "SIGTERM"),
         ("threads", "SIGTERM"),
+        ("gevent", "SIGTERM"),
+        ("gevent", "SIGQUIT"),
         ("solo", "SIGTERM"),
     ],
 )

@@ -44,8 +44,9 @@ def test_a_task_that_kills_its_process_is_dead_after_three_starts(scene: Scene, 
     with supervised(scene, pool):
         with pytest.raises(TaskIsDead, match="3 times"):
             scene.result(poison).get(timeout=4 * PATIENCE_S)
-        counts = scene.sum_up(f"poison, {pool}", [poison, *others])
-    assert (counts.lost, counts.stuck, counts.late, counts.dead) == (0, 0, 0, 1)
+        counts = scene.sum_up(f"poison, {pool}", [poison, *others], poison=poison)
+    assert not counts.faults
+    assert counts.dead == 1
     assert len(scene.ledger.of(poison)) == 3
     # In a pool of threads they die with it: what ran at that time runs again.
     tasks = scene.ledger.by_task()
@@ -72,5 +73,6 @@ def test_poison_tells_who_waits_and_is_tried_three_times_more_when_replayed(scen
     poison = task_id_of(decoded(letter.body))
     wait_until(lambda: len(scene.ledger.of(poison)) == 6, PATIENCE_S, scene.logs)
     wait_until(lambda: scene.store.count_dead() == 1, 10, scene.logs)
-    counts = scene.sum_up("poison, in a chord, replayed", [poison, "told"])
-    assert (counts.lost, counts.stuck, counts.dead) == (0, 0, 1)
+    counts = scene.sum_up("poison, in a chord, replayed", [poison, "told"], poison=poison)
+    assert not counts.faults
+    assert counts.dead == 1

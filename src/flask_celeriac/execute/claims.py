@@ -19,6 +19,7 @@ from flask_celeriac.transport.redis.claimants import Kept, forget
 from flask_celeriac.transport.redis.keys import claim_of
 from flask_celeriac.transport.redis.store import MessageStore
 
+from . import green_signals
 from .dead import report
 from .lookout import runs_on_loop
 
@@ -59,6 +60,7 @@ class Claims(bootsteps.StartStopStep):
         consumer.connection.transport.on_cancelled = state.revoked.update
         self._turned_s = time.monotonic()
         consumer.timer.call_repeatedly(_TICK_S, self._turn)
+        green_signals.defer(consumer.controller)
         if self._kept is None or not self._kept.claimant.is_of_this_process:
             self._begin(consumer, channel.kept)
         else:
@@ -80,7 +82,8 @@ class Claims(bootsteps.StartStopStep):
         self._leave()
 
     def exit_with_tasks(self, consumer: Any) -> None:
-        """Give everything back and end the process: nothing else ends a task in a thread.
+        """Give everything back and end the process: nothing else ends a task in a thread, and
+        Celery acknowledges a greenlet that it killed.
 
         Returns only where messages do not come by our transport.
         """

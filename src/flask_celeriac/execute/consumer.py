@@ -73,8 +73,9 @@ class Consumer(celery_consumer.Consumer):
 
 
 def _can_end_tasks(pool: Any) -> bool:
-    """Tell whether *pool* can end one task: not where it runs in a thread of this process."""
-    return type(pool).terminate_job is not BasePool.terminate_job
+    """Tell whether *pool* can end one task so that it counts as not done: in its own process."""
+    can_try = type(pool).terminate_job is not BasePool.terminate_job
+    return can_try and not getattr(pool, "is_green", False)
 
 
 def _task_of(message: Any) -> str:
