@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from celery import Celery, signals
 from celery import Task as CeleryTask
 from celery.app.registry import TaskRegistry
+from celery.utils import uuid
 from kombu.exceptions import EncodeError
 from kombu.utils.objects import cached_property
 
@@ -21,7 +22,7 @@ from flask_celeriac.record import urls as record_urls
 from flask_celeriac.transport.redis import urls
 from flask_celeriac.transport.redis.messages import PUBLISH_TOKEN
 
-from . import carry, collect, context, coroutine, internals, links
+from . import carry, collect, context, coroutine, internals, late, links
 from .result import AsyncResult, GroupResult, ResultSet, name_lost_backend
 from .state import make_default, private_folder
 
@@ -137,6 +138,8 @@ class FlaskCelery(Celery):
 
     def send_task(self, name: str, *args: Any, **options: Any) -> Any:
         """Send as Celery does, with what the request knows in the message's headers."""
+        if late.is_sent_by_late_run(self, name, options):
+            return self.AsyncResult(options.get("task_id") or uuid())
         headers = carry.outgoing(self.celeriac, options.get("headers"))
         if headers is not None:
             options["headers"] = headers

@@ -5,11 +5,12 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import threading
 import time
 from collections.abc import Iterable
 from typing import Any
 
-from celery import bootsteps
+from celery import bootsteps, signals
 from celery.worker import state
 from redis.exceptions import RedisError
 
@@ -18,6 +19,7 @@ from flask_celeriac.transport.redis.claimants import Kept, forget
 from flask_celeriac.transport.redis.keys import claim_of
 from flask_celeriac.transport.redis.store import MessageStore
 
+from . import green_signals
 from .dead import report
 from .lookout import runs_on_loop
 
@@ -29,6 +31,7 @@ EXIT_HUNG = 70
 # What the pool had taken over before the connection was lost has started by then.
 _START_S = 5.0
 _TICK_S = 2.0
+_LEAVE_S = 3.0
 
 #: A constant of `celery.bootsteps` that its stubs leave out.
 _RUN: int = bootsteps.RUN  # type: ignore[attr-defined]
@@ -57,6 +60,7 @@ class Claims(bootsteps.StartStopStep):
         consumer.connection.transport.on_cancelled = state.revoked.update
         self._turned_s = time.monotonic()
         consumer.timer.call_repeatedly(_TICK_S, self._turn)
+        green_signals.defer(consumer.controller)
         if self._kept is None or not self._kept.claimant.is_of_this_process:
             self._begin(consumer, channel.kept)
         else:
@@ -76,6 +80,22 @@ class Claims(bootsteps.StartStopStep):
     def shutdown(self, consumer: Any) -> None:  # noqa: ARG002
         """Give back what did not end; comes after the pool was stopped."""
         self._leave()
+
+    def exit_with_tasks(self, consumer: Any) -> None:
+        """Give everything back and end the process: nothing else ends a task in a thread, and
+        Celery acknowledges a greenlet that it killed.
+
+        Returns only where messages do not come by our transport.
+        """
+        if self._kept is None:
+            return
+        # Called by a signal's handler: what it interrupted may hold a lock that leaving needs.
+        leaving = threading.Thread(target=self._leave, daemon=True)
+        leaving.start()
+        leaving.join(_LEAVE_S)
+        signals.worker_shutdown.send(sender=consumer.controller)
+        logging.shutdown()
+        os._exit(0)
 
     def _leave(self) -> None:
         kept, self._kept = self._kept, None

@@ -6,9 +6,13 @@ import logging
 from functools import partial
 from typing import Any
 
+from celery.concurrency.base import BasePool
 from celery.worker import consumer as celery_consumer
+from celery.worker import state
 
 from flask_celeriac.transport.redis.channel import Channel
+
+from .claims import Claims
 
 logger = logging.getLogger(__name__)
 
@@ -25,13 +29,24 @@ class Consumer(celery_consumer.Consumer):
         conn.ensure_connection = partial(conn.ensure_connection, **_RETRY)
         return super().ensure_connected(conn)
 
+    def cancel_active_requests(self) -> None:
+        """As in Celery at the end of the grace; tasks that can not be ended end the process."""
+        if state.active_requests and not _can_end_tasks(self.pool):
+            steps: list[Any] = self.steps  # type: ignore[attr-defined]
+            for step in [step for step in steps if isinstance(step, Claims)]:
+                step.exit_with_tasks(self)
+        super().cancel_active_requests()
+
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
         """Park the message until a worker knows its task, as after a deployment."""
         channel = message.channel
         if not isinstance(channel, Channel):
             super().on_unknown_task(body, message, exc)
             return
-        task = str(message.headers.get("task") or (message.payload or {}).get("task"))
+        task = _task_of(message)
+        if not task:
+            self.on_unknown_message(body, message)
+            return
         logger.warning("The task %r is not known here: parked until a worker knows it.", task)
         channel.park(message.delivery_tag, task)
 
@@ -55,3 +70,16 @@ class Consumer(celery_consumer.Consumer):
             return False
         message.channel.discard_delivery(message.delivery_tag, reason)
         return True
+
+
+def _can_end_tasks(pool: Any) -> bool:
+    """Tell whether *pool* can end one task so that it counts as not done: in its own process."""
+    can_try = type(pool).terminate_job is not BasePool.terminate_job
+    return can_try and not getattr(pool, "is_green", False)
+
+
+def _task_of(message: Any) -> str:
+    """Return the name of the task, of either protocol; "" where it has none."""
+    payload = message.payload
+    name = message.headers.get("task") or (isinstance(payload, dict) and payload.get("task"))
+    return str(name or "")

@@ -9,7 +9,9 @@ from typing import Any
 
 from celery import Celery
 from celery.app.task import Context
+from kombu.exceptions import OperationalError
 from kombu.serialization import loads, prepare_accept_content
+from redis.exceptions import RedisError
 
 from flask_celeriac.errors import TaskIsDead
 from flask_celeriac.transport.redis.messages import decoded, task_id_of
@@ -49,7 +51,13 @@ def _tell(celery: Celery, letter: DeadLetter) -> None:
         return
     name = message["headers"].get("task")
     error = TaskIsDead(f"The task {name!r} is a dead letter: {letter.reason}.")
-    celery.backend.mark_as_failure(id_, error, request=_context(celery, message))
+    try:
+        celery.backend.mark_as_failure(id_, error, request=_context(celery, message))
+    except (RedisError, OSError, OperationalError):
+        raise
+    except Exception:
+        # Celery stores before it calls: what is wrong are the callbacks in the message.
+        logger.exception("Callbacks of the dead letter %s can not be called", id_)
 
 
 def _context(celery: Celery, message: dict[str, Any]) -> Context:
@@ -61,7 +69,9 @@ def _context(celery: Celery, message: dict[str, Any]) -> Context:
         logger.warning("Callbacks of the dead letter %s are not called: %s", headers["id"], error)
         embed = {}
     known = ("errbacks", "chord", "callbacks", "chain")
-    return Context(headers, **{name: embed.get(name) for name in known}, args=(), kwargs={})
+    callbacks = {name: embed.get(name) for name in known}
+    delivery_info = message["properties"]["delivery_info"]
+    return Context(headers, **callbacks, args=(), kwargs={}, delivery_info=delivery_info)
 
 
 def _embed(celery: Celery, message: dict[str, Any]) -> dict[str, Any]:
@@ -70,5 +80,7 @@ def _embed(celery: Celery, message: dict[str, Any]) -> dict[str, Any]:
         body = base64.b64decode(body)
     accept = prepare_accept_content(celery.conf.accept_content)
     kind, encoding = message.get("content-type", ""), message.get("content-encoding", "")
-    embed: dict[str, Any] = loads(body, kind, encoding, accept=accept)[2]
+    embed = loads(body, kind, encoding, accept=accept)[2]
+    if not isinstance(embed, dict):
+        raise ValueError("they are no object")
     return embed

@@ -90,6 +90,11 @@ class _Celeriac(_StockRedis):  # type: ignore[misc]
         for node in self.result_consumer.each(result.results, timeout, on_message, on_interval):
             yield node.id, node._cache if hasattr(node, "_cache") else node.children
 
+    def is_late(self, request: Any) -> bool:
+        """Tell whether the run of *request* has lost its claim; False where that is not known."""
+        claim = self._store.claim_for(request)
+        return claim is not None and not self.ensure(self._store.has, (claim,))
+
     def _store_result(
         self,
         task_id: str,

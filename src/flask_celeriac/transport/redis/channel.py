@@ -17,7 +17,7 @@ from kombu.utils.json import dumps
 from flask_celeriac.errors import Unroutable
 
 from .consuming import ConsumingChannel
-from .messages import PUBLISH_TOKEN, delay_of
+from .messages import PUBLISH_TOKEN, Unreadable, delay_of
 from .qos import QoS
 
 # Tokens that somebody chose, such as that of a chain's link: 24 hours.
@@ -119,7 +119,11 @@ class Channel(ConsumingChannel):
         message = self._message(delivery)
         if message is None:
             return self.basic_get(queue, no_ack)
-        taken = self.Message(message, channel=self)
+        try:
+            taken = self.Message(message, channel=self)
+        except Unreadable as error:
+            self.bury(delivery.number, f"unreadable: {error}")
+            return self.basic_get(queue, no_ack)
         if not no_ack:
             self.qos.append(taken, taken.delivery_tag)
         return taken

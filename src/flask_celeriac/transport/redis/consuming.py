@@ -16,7 +16,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from . import scripts
 from .errors import is_lost_connection
-from .messages import ORIGIN, decoded, delay_of, task_id_of
+from .messages import ORIGIN, Unreadable, decoded, delay_of, task_id_of
 from .placed import PlacedChannel
 from .replies import Claimed, Delivery, claimed
 
@@ -156,7 +156,7 @@ class ConsumingChannel(PlacedChannel):
             while messages:
                 delivery, message = messages.pop(0)
                 if message is not None:
-                    self.connection._deliver(message, delivery.queue)
+                    self._deliver(delivery, message)
         except BaseException:
             self._return_undelivered([d.number for d, message in messages if message and d.number])
             raise
@@ -175,6 +175,30 @@ class ConsumingChannel(PlacedChannel):
         if beyond:
             self._return_undelivered(beyond)
         return [d for i, d in enumerate(deliveries) if i < room or not d.number]
+
+    def _deliver(self, delivery: Delivery, message: dict[str, Any]) -> None:
+        try:
+            self.connection._deliver(message, delivery.queue)
+        except Unreadable as error:
+            self.bury(delivery.number, f"unreadable: {error}")
+        except (RedisError, OSError, *self.connection_errors):
+            raise
+        except Exception:
+            # This ends the worker, and would end the one that takes the message next.
+            if delivery.number and self.claimant.is_lasting:
+                self.crash(self.claimant.tag(delivery.number))
+            raise
+
+    def decode_body(self, body: Any, encoding: str | None = None) -> Any:
+        """As in kombu.
+
+        Raises:
+            Unreadable: It is not what *encoding* says.
+        """
+        try:
+            return super().decode_body(body, encoding)
+        except Exception as error:
+            raise Unreadable(f"body: {error}") from error
 
     def _message(self, delivery: Delivery) -> dict[str, Any] | None:
         """Return the message to be delivered; None when it went elsewhere."""

@@ -16,6 +16,10 @@ ORIGIN = "celeriac_message"
 PUBLISH_TOKEN = "celeriac_publish_token"  # noqa: S105 - no secret
 
 
+class Unreadable(ValueError):
+    """The body inside a message can not be decoded; says what is wrong."""
+
+
 def decoded(body: bytes) -> dict[str, Any]:
     """Return a message as kombu's virtual transports hand it on.
 
@@ -28,8 +32,10 @@ def decoded(body: bytes) -> dict[str, Any]:
         raise ValueError(f"not JSON: {error}") from error
     if not isinstance(message, dict) or not isinstance(message.get("properties"), dict):
         raise ValueError("not a message: an object with properties is expected")
-    if "delivery_info" not in message["properties"] or "body" not in message:
+    if "body" not in message or not isinstance(message["properties"].get("delivery_info"), dict):
         raise ValueError("not a message: body or delivery_info is missing")
+    if not isinstance(message.get("headers") or {}, dict):
+        raise ValueError("not a message: its headers are no object")
     return message
 
 

@@ -1,0 +1,59 @@
+"""Scenes to break, and the table of what was counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scale import IS_FULL
+from scene import Counts, Scene
+
+HERE = Path(__file__).parent
+_COLUMNS = ("accepted", "lost", "stuck", "repeated", "undeclared", "late", "dead")
+_table: list[tuple[str, Counts, float]] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.chaos)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(900 if IS_FULL else 240))
+
+
+@pytest.fixture
+def make_scene(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Scene]]:
+    """Make a scene, with configuration: `make_scene(CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT=1.0)`."""
+    scenes: list[Scene] = []
+
+    def make(**config: Any) -> Scene:
+        scenes.append(Scene(tmp_path, dict(config), _table))
+        return scenes[-1]
+
+    yield make
+    for scene in scenes:
+        if request.session.testsfailed:
+            print(scene.logs())
+        scene.end()
+
+
+@pytest.fixture
+def scene(make_scene: Callable[..., Scene]) -> Scene:
+    """A server, and a fleet without workers."""
+    return make_scene()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not _table:
+        return
+    width = max(len(scenario) for scenario, _, _ in _table)
+    terminalreporter.section("faults" if IS_FULL else "faults, with short leases")
+    heads = " ".join(f"{column:>10}" for column in (*_COLUMNS, "seconds"))
+    terminalreporter.write_line(f"{'scenario':<{width}} {heads}")
+    for scenario, counts, seconds in _table:
+        cells = " ".join(f"{getattr(counts, column):>10}" for column in _COLUMNS)
+        terminalreporter.write_line(f"{scenario:<{width}} {cells} {seconds:>10.1f}")

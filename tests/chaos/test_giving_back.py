@@ -1,0 +1,87 @@
+"""P8: a worker that is told to end gives back what it can not finish."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+from fleet import Worker, wait_until
+from ledger import Kill
+from scale import PATIENCE_S, scaled
+from scene import Scene
+
+_TO_OTHERS_S = 5.0
+_SIGNALS = {"SIGQUIT": {}, "SIGTERM": {"REMAP_SIGTERM": "SIGQUIT"}}
+
+
+@pytest.fixture
+def scene(make_scene: Callable[..., Scene]) -> Scene:
+    return make_scene(CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT=1.0)
+
+
+def tell(scene: Scene, worker: Worker, name: str) -> int:
+    """Send a signal and return the exit code; what runs then is given back, and runs again."""
+    scene.fleet.kills.append(Kill(time.monotonic(), frozenset((worker.pid, *worker.children()))))
+    worker.signal(getattr(signal, name))
+    return worker.exit_code()
+
+
+@pytest.mark.parametrize(
+    ("pool", "name"),
+    [
+        ("prefork", "SIGQUIT"),
+        ("prefork", "SIGTERM"),
+        ("threads", "SIGTERM"),
+        ("gevent", "SIGTERM"),
+        ("gevent", "SIGQUIT"),
+        ("solo", "SIGTERM"),
+    ],
+)
+def test_a_task_longer_than_the_grace_is_given_back_and_started_by_another_worker(
+    scene: Scene, pool: str, name: str
+) -> None:
+    worker = scene.fleet.ready(pool=pool, slots=2, **_SIGNALS[name])
+    ids = [scene.send("work", 6.0) for _ in range(1 if pool == "solo" else 2)]
+    waiting = [scene.send("work", 0.1) for _ in range(6)]
+    scene.wait_started(*ids)
+    scene.fleet.ready(slots=4)
+    assert tell(scene, worker, name) == 0
+    ended_s = time.monotonic()
+    wait_until(lambda: all(len(scene.ledger.of(id_)) == 2 for id_ in ids), 20, scene.logs)
+    delays = [scene.ledger.of(id_)[1].start_s - ended_s for id_ in ids]
+    counts = scene.sum_up(
+        f"{name}, {pool}, short grace",
+        [*ids, *waiting],
+        late=sum(delay > _TO_OTHERS_S for delay in delays),
+    )
+    assert not counts.faults, scene.logs()
+    assert counts.repeated == len(ids)
+    assert scene.client.hlen("celeriac:1:attempts") == 0
+
+
+def test_a_task_within_the_grace_ends_and_is_not_repeated(scene: Scene) -> None:
+    worker = scene.fleet.ready(slots=2)
+    ids = [scene.send("work", 0.8) for _ in range(2)]
+    scene.wait_started(*ids)
+    assert tell(scene, worker, "SIGQUIT") == 0
+    scene.fleet.ready(slots=1)
+    counts = scene.sum_up("SIGQUIT, enough grace", ids)
+    assert not counts.faults
+    assert counts.repeated == 0
+
+
+def test_being_given_back_counts_no_attempt(make_scene: Callable[..., Scene]) -> None:
+    scene = make_scene(CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT=0.1)
+    id_ = scene.send("work", 5.0)
+    rounds = scaled(4, 10)
+    for count in range(1, rounds + 1):
+        name = list(_SIGNALS)[count % 2]
+        worker = scene.fleet.ready(slots=1, **_SIGNALS[name])
+        wait_until(lambda wanted=count: len(scene.ledger.of(id_)) == wanted, PATIENCE_S)
+        assert tell(scene, worker, name) == 0
+    scene.fleet.ready(slots=1)
+    counts = scene.sum_up(f"given back {rounds} times", [id_])
+    assert not counts.faults
+    assert (counts.repeated, counts.dead) == (rounds, 0)
