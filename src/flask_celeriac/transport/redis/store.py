@@ -94,6 +94,11 @@ class MessageStore:
         """Give back all that *incarnation* has, to be taken next; it has no lease any more."""
         return self._in_portions("leave", incarnation)
 
+    def incarnations(self) -> list[str]:
+        """Return all processes that have a lease, or had one that nobody ended yet."""
+        names = self.client.zrange(f"{self.layout.namespace}workers", 0, -1)
+        return [name.decode() for name in names]
+
     def defer(self, incarnation: str, number: int, delay_s: float) -> bool:
         """Let a claimed message wait for *delay_s* seconds."""
         return bool(self._run("defer", incarnation, number, to_ms(delay_s)))
