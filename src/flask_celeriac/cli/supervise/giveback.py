@@ -39,7 +39,7 @@ def _give_back_claims(channel: Any) -> int:
     if not isinstance(channel, Channel):
         return 0
     store = channel.store
-    return sum(store.leave(incarnation) for incarnation in store.incarnations())
+    return sum(store.leave(incarnation) for incarnation in store.leases())
 
 
 def _give_back_unacked(channel: Any) -> int:

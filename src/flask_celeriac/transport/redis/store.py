@@ -9,7 +9,7 @@ from redis import Redis
 
 from . import scripts
 from .layout import Layout, to_ms
-from .replies import Claimed, DeadLetter, Renewed, claimed
+from .replies import Claimed, DeadLetter, Renewed, claimed, dead_letter
 
 _KILLED = "its process ended while it ran, {most} times"
 
@@ -94,10 +94,12 @@ class MessageStore:
         """Give back all that *incarnation* has, to be taken next; it has no lease any more."""
         return self._in_portions("leave", incarnation)
 
-    def incarnations(self) -> list[str]:
-        """Return all processes that have a lease, or had one that nobody ended yet."""
-        names = self.client.zrange(f"{self.layout.namespace}workers", 0, -1)
-        return [name.decode() for name in names]
+    def leases(self) -> dict[str, float]:
+        """Return the seconds that each process's lease has left; 0 or less when it has ended."""
+        seconds, microseconds = self.client.time()
+        now_s = seconds + microseconds / 1_000_000
+        ends = self.client.zrange(f"{self.layout.namespace}workers", 0, -1, withscores=True)
+        return {name.decode(): end_ms / 1000 - now_s for name, end_ms in ends}
 
     def defer(self, incarnation: str, number: int, delay_s: float) -> bool:
         """Let a claimed message wait for *delay_s* seconds."""
@@ -143,24 +145,18 @@ class MessageStore:
 
     def dead_letters(self, start: int = 0, limit: int = 100) -> list[DeadLetter]:
         """Return dead letters, the youngest first."""
-        key = f"{self.layout.namespace}dead"
-        numbers = self.client.zrevrange(key, start, start + limit - 1)
-        letters = (self.dead_letter(int(number)) for number in numbers)
-        return [letter for letter in letters if letter is not None]
+        ns = self.layout.namespace
+        numbers = self.client.zrevrange(f"{ns}dead", start, start + limit - 1)
+        with self.client.pipeline(transaction=False) as pipe:
+            for number in numbers:
+                pipe.hgetall(f"{ns}dead:{int(number)}")
+            found = zip(numbers, pipe.execute(), strict=True)
+        return [dead_letter(int(number), fields) for number, fields in found if fields]
 
     def dead_letter(self, number: int) -> DeadLetter | None:
         """Return one dead letter; None when there is none of that number."""
         found = self.client.hgetall(f"{self.layout.namespace}dead:{number}")
-        if not found:
-            return None
-        return DeadLetter(
-            number,
-            found[b"queue"].decode(),
-            found[b"body"],
-            found[b"reason"].decode(errors="replace"),
-            int(found[b"attempts"]),
-            int(found[b"at"]) / 1000,
-        )
+        return dead_letter(number, found) if found else None
 
     def count_dead(self) -> int:
         """Return how many dead letters there are."""
@@ -216,12 +212,16 @@ class MessageStore:
             How many messages were moved.
         """
         count = 0
-        while (reaped := self.reap()[0]) > 0:
-            count += reaped
+        while any(left_s <= 0 for left_s in self.leases().values()):
+            count += self.reap()[0]
+        queues = self.suspected()
+        return count + self._in_portions("export", after=queues)
+
+    def suspected(self) -> list[str]:
+        """Return the queues with messages that are taken one at a time; looks at all keys."""
         known = f"{self.layout.namespace}suspects:"
         found = self.client.scan_iter(match=f"{_literally(known)}*", count=1000)
-        queues = [key.decode().removeprefix(known) for key in found]
-        return count + self._in_portions("export", after=queues)
+        return [key.decode().removeprefix(known) for key in found]
 
     def _in_portions(self, name: str, *before: Any, after: Sequence[Any] = ()) -> int:
         """Run a script that takes a limit until it does less than that."""
