@@ -205,14 +205,19 @@ def test_the_reference_names_every_key_of_the_configuration() -> None:
 def test_the_reference_names_every_safe_default() -> None:
     from flask_celeriac.settings import read_settings
 
-    urls = ("redis://localhost/0", "amqp://localhost//")
+    redis = "redis://localhost/0"
     profiles = (
         read_settings(
-            {"CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": urls[0]},
+            {
+                "CELERY_BROKER_URL": url,
+                "CELERY_RESULT_BACKEND": redis,
+                "CELERIAC_TRANSPORT": transport,
+            },
             is_production=False,
             environ={},
         ).profile
-        for url in urls
+        for url in (redis, "amqp://localhost//")
+        for transport in ("celeriac", "kombu")
     )
     keys = {applied.key for profile in profiles for applied in profile}
     text = (ROOT / "docs" / "reference" / "configuration.md").read_text()

@@ -32,11 +32,22 @@ def worker(line: CommandLine) -> Iterator[None]:
 
 
 def test_a_task_is_sent_and_its_id_printed(make_shop: MakeShop, redis_url: str) -> None:
-    done = call(make_shop(), "shop.multiply", "[2, 3]", "--queue", "high", "--countdown", "5")
+    done = call(make_shop(), "shop.multiply", "[2, 3]", "--queue", "high")
     assert done.exit_code == 0, done.output
     [message] = messages(redis_url, "high")
     assert message["headers"]["id"] == done.stdout.strip()
-    assert message["headers"]["eta"]
+
+
+def test_a_task_with_a_countdown_waits_in_redis(make_shop: MakeShop, redis_url: str) -> None:
+    done = call(make_shop(), "shop.multiply", "[2, 3]", "--queue", "high", "--countdown", "5")
+    assert done.exit_code == 0, done.output
+    assert messages(redis_url, "high") == []
+    with redis.Redis.from_url(redis_url) as client:
+        [entry] = client.zrange("celeriac:1:delayed", 0, -1)
+    queue, _, body = entry.split(b"\n", 2)
+    headers = json.loads(body)["headers"]
+    assert (queue, headers["id"]) == (b"high", done.stdout.strip())
+    assert headers["eta"]
 
 
 def test_wait_prints_the_result_as_json(make_shop: MakeShop, worker: None) -> None:

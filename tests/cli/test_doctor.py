@@ -215,10 +215,14 @@ def test_time_limits_that_the_pool_can_not_enforce_are_named(make_shop: MakeShop
     assert "tasks.time_limits" not in findings(make_shop(CELERY={"task_time_limit": 60}))
 
 
-def test_a_visibility_timeout_below_a_time_limit_is_an_error(make_shop: MakeShop) -> None:
+def test_a_visibility_timeout_below_a_time_limit_is_an_error_where_leases_are_not_renewed(
+    make_shop: MakeShop,
+) -> None:
     options = {"visibility_timeout": 60}
-    app = make_shop(CELERY={"task_time_limit": 600, "broker_transport_options": options})
-    assert findings(app)["settings.visibility_timeout"]["level"] == "error"
+    settings = {"task_time_limit": 600, "broker_transport_options": options}
+    stock = findings(make_shop(CELERY=settings, CELERIAC_TRANSPORT="kombu"))
+    assert stock["settings.visibility_timeout"]["level"] == "error"
+    assert "settings.visibility_timeout" not in findings(make_shop(CELERY=settings))
 
 
 def test_a_state_folder_that_a_probe_would_not_find_is_named(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 
 import pytest
+import redis
 from command_line import CommandLine, wait_until
 
 
@@ -104,20 +106,72 @@ def test_a_green_pool_is_patched_before_the_app_is_imported(line: CommandLine) -
     assert worker.stop() == 0
 
 
-@pytest.mark.parametrize("words", [(signal.SIGQUIT, ""), (signal.SIGTERM, "SIGQUIT")])
-def test_a_task_that_takes_too_long_is_given_back(
-    line: CommandLine, words: tuple[signal.Signals, str]
-) -> None:
-    number, remap = words
-    config = json.dumps({"CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT": 1.0})
-    worker = line.flask("worker", "-c", "1", SHOP_CONFIG=config, REMAP_SIGTERM=remap)
+POOLS = ("prefork", "threads", "gevent", "solo")
+
+
+def nap_until(line: CommandLine, number: signal.Signals, **environment: str) -> float:
+    """Signal a worker in the middle of a task of a minute; returns the seconds until its end."""
+    pool = environment.pop("POOL", "prefork")
+    worker = line.flask("worker", "-c", "1", "-P", pool, **environment)
     worker.wait_for(" ready.")
-    assert line.run("call", "shop.nap", "[60]").returncode == 0
+    assert line.run("call", "shop.nap", "[60]", SHOP_CONFIG="{}").returncode == 0
     worker.wait_for("received")
+    began_s = time.monotonic()
     worker.process.send_signal(number)
-    assert worker.process.wait(timeout=20) == 0
-    status = json.loads(line.run("status", "--json").stdout)
-    assert status["queues"] == [{"name": "celery", "messages": 1, "workers": 0}]
+    assert worker.process.wait(timeout=20) == 0, worker.log.read_text()
+    return time.monotonic() - began_s
+
+
+def claims_and_depth(url: str) -> tuple[list[bytes], int]:
+    with redis.Redis.from_url(url) as client:
+        kept = [
+            *client.scan_iter("celeriac:*:claims:*"),
+            *client.zrange("celeriac:1:workers", 0, 9),
+        ]
+        assert not client.exists("celeriac:1:attempts")
+        return kept, client.llen("celery")
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_on_sigterm_a_task_that_takes_too_long_is_given_back(
+    line: CommandLine, redis_url: str, pool: str
+) -> None:
+    config = json.dumps({"CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT": 2})
+    took_s = nap_until(line, signal.SIGTERM, POOL=pool, SHOP_CONFIG=config)
+    assert 2 <= took_s < 10
+    assert claims_and_depth(redis_url) == ([], 1)
+
+
+@pytest.mark.parametrize("words", [(signal.SIGQUIT, ""), (signal.SIGTERM, "SIGQUIT")])
+def test_celerys_own_soft_shutdown_gives_back_too(
+    line: CommandLine, redis_url: str, words: tuple[signal.Signals, str]
+) -> None:
+    config = json.dumps({"CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT": 1.0})
+    nap_until(line, words[0], SHOP_CONFIG=config, REMAP_SIGTERM=words[1])
+    assert claims_and_depth(redis_url) == ([], 1)
+
+
+def test_on_celerys_transport_the_soft_shutdown_gives_back_too(
+    line: CommandLine, redis_url: str
+) -> None:
+    config = {"CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT": 1.0, "CELERIAC_TRANSPORT": "kombu"}
+    nap_until(line, signal.SIGQUIT, SHOP_CONFIG=json.dumps(config))
+    assert claims_and_depth(redis_url) == ([], 1)
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_on_sigterm_a_task_that_ends_in_time_is_waited_for_and_no_longer(
+    line: CommandLine, redis_url: str, pool: str
+) -> None:
+    worker = line.flask("worker", "-c", "1", "-P", pool)
+    worker.wait_for(" ready.")
+    assert line.run("call", "shop.nap", "[2]").returncode == 0
+    worker.wait_for("received")
+    began_s = time.monotonic()
+    assert worker.stop() == 0
+    assert time.monotonic() - began_s < 12
+    assert claims_and_depth(redis_url) == ([], 0)
+    assert "succeeded" in worker.log.read_text()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="daemons are of Unix")

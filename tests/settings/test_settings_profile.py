@@ -9,6 +9,7 @@ from celery import Celery
 
 REDIS = "redis://localhost:6379/0"
 OPTIONS = "broker_transport_options"
+REDIS_URLS = [REDIS, "rediss://h", "redis+socket:///x", "sentinel://a;b", None]
 
 
 @pytest.fixture
@@ -29,15 +30,13 @@ def test_every_broker_gets_the_defaults_that_concern_all(read):
     for url in (REDIS, "amqp://h", "memory://"):
         celery = read({"CELERY_BROKER_URL": url}, is_production=True).celery
         assert celery["task_acks_late"] is True
-        assert celery["task_retry_on_worker_lost"] is True
         assert celery["worker_prefetch_multiplier"] == 1
-        assert celery["worker_eta_task_limit"] == 1000
         assert celery["accept_content"] == celery["result_accept_content"] == ["json"]
         assert celery["broker_connection_retry_on_startup"] is True
         assert celery["broker_connection_max_retries"] is None
 
 
-@pytest.mark.parametrize("url", [REDIS, "rediss://h", "redis+socket:///x", "sentinel://a;b", None])
+@pytest.mark.parametrize("url", REDIS_URLS)
 def test_redis_gets_its_options(read, url):
     celery = read({"CELERY_BROKER_URL": url}).celery
     assert celery[OPTIONS] == {
@@ -47,7 +46,47 @@ def test_redis_gets_its_options(read, url):
         "health_check_interval": 10,
         "queue_order_strategy": "priority",
     }
-    assert celery["worker_cancel_long_running_tasks_on_connection_loss"] is True
+
+
+LOST = "worker_cancel_long_running_tasks_on_connection_loss"
+
+
+@pytest.mark.parametrize("url", REDIS_URLS)
+def test_on_our_transport_redis_counts_what_is_lost_and_keeps_delays(read, url):
+    settings = read({"CELERY_BROKER_URL": url, "CELERIAC_TRANSPORT": "celeriac"})
+    assert settings.is_carried_by_us
+    celery = settings.celery
+    assert celery["task_reject_on_worker_lost"] is True
+    assert celery[LOST] is False
+    assert not {"task_retry_on_worker_lost", "worker_eta_task_limit"} & set(celery)
+    assert celery == read({"CELERY_BROKER_URL": url}).celery
+
+
+@pytest.mark.parametrize(
+    ("url", "transport"),
+    [*((url, "kombu") for url in REDIS_URLS), ("amqp://h", "celeriac"), ("memory://", "celeriac")],
+)
+def test_on_celerys_transports_the_worker_makes_up_for_what_is_lost(read, url, transport):
+    settings = read({"CELERY_BROKER_URL": url, "CELERIAC_TRANSPORT": transport})
+    assert not settings.is_carried_by_us
+    celery = settings.celery
+    assert celery["task_retry_on_worker_lost"] is True
+    assert celery["worker_eta_task_limit"] == 1000
+    # Redis gives running tasks back when the connection is lost; the others do not.
+    assert celery[LOST] is (transport == "kombu")
+    assert "task_reject_on_worker_lost" not in celery
+
+
+def test_the_reasons_are_those_of_the_transport(read):
+    def reasons(transport):
+        profile = read({"CELERY_BROKER_URL": REDIS, "CELERIAC_TRANSPORT": transport}).profile
+        return {applied.key: applied.reason for applied in profile}
+
+    ours, stock = reasons("celeriac"), reasons("kombu")
+    assert "On SIGTERM running tasks get" in ours["worker_soft_shutdown_timeout"]
+    assert "On SIGQUIT running tasks get" in stock["worker_soft_shutdown_timeout"]
+    assert "runs twice" in stock[f"{OPTIONS}.visibility_timeout"]
+    assert "runs twice" not in ours[f"{OPTIONS}.visibility_timeout"]
 
 
 def test_rabbitmq_gets_quorum_queues_behind_topic_exchanges_and_confirmed_sending(read):

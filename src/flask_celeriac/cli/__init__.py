@@ -16,6 +16,8 @@ _COMMANDS = {
     "beat": "Run the scheduler (production; options of `celery beat`).",
     "status": "Show broker, workers, queues and what beat sends next.",
     "call": "Send a task by name, and wait for its result with --wait.",
+    "dead": "List, show, replay and discard dead letters.",
+    "transport": "Export what only our Redis transport keeps.",
     "doctor": "Check configuration, broker and schedule; say what to do.",
 }
 

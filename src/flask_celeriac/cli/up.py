@@ -64,7 +64,8 @@ def _run(info: ScriptInfo, state: AppState, wish: Wish) -> int:
     folder = private_folder(state.app)
     has_own_broker = state.settings.broker_url is not None and not state.settings.is_embedded
     with preflight.claim_folder(folder) as lock:
-        wish = replace(_with_port(wish), has_own_broker=has_own_broker)
+        needs_sigquit = has_own_broker and not state.settings.is_carried_by_us
+        wish = replace(_with_port(wish), needs_sigquit=needs_sigquit)
         preflight.name_owner(lock, address(wish.host, wish.port) if wish.has_web else "")
         if has_own_broker:
             preflight.check_broker(state)

@@ -21,6 +21,7 @@ from flask_celeriac.transport.redis.store import MessageStore
 
 from . import green_signals
 from .dead import report
+from .farewell import Farewell
 from .lookout import runs_on_loop
 
 #: Seconds for the loop to turn; a longer silence needs a task that explains it.
@@ -48,6 +49,7 @@ class Claims(bootsteps.StartStopStep):
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
         self._kept: Kept | None = None
+        self._farewell: Farewell | None = None
         self._turned_s = time.monotonic()
         self._ill_s = 0.0
         self._looked_s = time.monotonic()
@@ -72,6 +74,7 @@ class Claims(bootsteps.StartStopStep):
         kept.keeper.is_well = lambda: self._is_well(consumer)
         kept.keeper.on_parked = lambda store: self._unpark(consumer, store)
         kept.keeper.on_dead = lambda _store: consumer.call_soon(self._report, consumer)
+        self._farewell = Farewell(consumer.controller, self._leave_in_thread)
         atexit.register(self._leave)
 
     def _turn(self) -> None:
@@ -99,17 +102,22 @@ class Claims(bootsteps.StartStopStep):
 
     def _leave(self) -> None:
         kept, self._kept = self._kept, None
+        if self._farewell is not None:
+            self._farewell.forget()
         if kept is None or not kept.claimant.is_of_this_process:
             return
         atexit.unregister(self._leave)
         forget(kept)
-        try:
-            count = kept.claimant.leave()
-        except (RedisError, OSError) as error:
-            logger.warning("Others take what was not done when the lease has ended: %s", error)
-            return
-        if count:
-            logger.warning("Gave back %d messages that were not done.", count)
+        _give_back_all(kept, kept.claimant.store)
+
+    def _leave_in_thread(self) -> bool:
+        """Give back all while the loop or a task still runs; False when that is done already."""
+        kept, self._kept = self._kept, None
+        if kept is None:
+            return False
+        forget(kept)
+        _give_back_all(kept, kept.claimant.new_store())
+        return True
 
     def _give_back_unstarted(self, consumer: Any, kept: Kept) -> None:
         """Celery forgets, when it loses its connection, what has not started."""
@@ -157,6 +165,16 @@ class Claims(bootsteps.StartStopStep):
         if isinstance(channel, Channel):
             queues = {queue.name for queue in consumer.task_consumer.queues}
             report(consumer.app, channel.store, queues)
+
+
+def _give_back_all(kept: Kept, store: MessageStore) -> None:
+    try:
+        count = kept.claimant.leave(store)
+    except (RedisError, OSError) as error:
+        logger.warning("Others take what was not done when the lease has ended: %s", error)
+        return
+    if count:
+        logger.warning("Gave back %d messages that were not done.", count)
 
 
 def _numbers(requests: Iterable[Any]) -> frozenset[int]:

@@ -31,6 +31,10 @@ _HOUR_S = 3600
 # long. Without a limit that says how long a task can be, twelve hours cover a night's work.
 _VISIBILITY_WITHOUT_LIMIT_S = 12 * _HOUR_S
 _VISIBILITY_SLACK_S = 300
+_VISIBILITY_OF_STOCK_WORKERS = (
+    "Only workers on Celery's own transport are meant: what one of them took and did not"
+    " acknowledge is given to another worker after this. Our own leases are renewed."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +63,19 @@ def safe_defaults(
         In the order in which people should read them; a key may come twice, once for senders and
         once for workers.
     """
+    is_carried = is_ours and broker == "redis"
     return (
-        *_execution(values, is_up=is_up),
-        *(_claims() if is_ours and broker == "redis" else _deliveries(broker)),
+        *_execution(values),
+        *(_claims(is_up=is_up) if is_carried else _deliveries(broker, is_up=is_up)),
         *_connection(broker),
-        *(_redis_broker(values) if broker == "redis" else ()),
+        *(_redis_broker(values, is_carried=is_carried) if broker == "redis" else ()),
         *(_rabbitmq(values) if broker == "rabbitmq" else ()),
         *(_redis_backend() if backend == "redis" else ()),
     )
 
 
-def _execution(values: Mapping[str, Any], *, is_up: bool) -> Iterator[Default]:
-    """How workers keep and give back tasks, and what they read."""
+def _execution(values: Mapping[str, Any]) -> Iterator[Default]:
+    """How workers keep tasks, and what they read."""
     yield Default(
         "task_acks_late",
         True,
@@ -80,13 +85,6 @@ def _execution(values: Mapping[str, Any], *, is_up: bool) -> Iterator[Default]:
         "worker_prefetch_multiplier",
         1,
         "A worker reserves one task for each slot, so that a killed one holds few.",
-    )
-    yield Default(
-        "worker_soft_shutdown_timeout",
-        # Prefork needs 1.7 s more to end, and `up` stops everything within ten.
-        6.0 if is_up else 20.0,
-        "On SIGQUIT running tasks get this many seconds to end; then they are given back. On"
-        " SIGTERM Celery waits for them without an end.",
     )
     yield Default(
         "accept_content",
@@ -100,8 +98,14 @@ def _execution(values: Mapping[str, Any], *, is_up: bool) -> Iterator[Default]:
     )
 
 
-def _deliveries(broker: Family) -> Iterator[Default]:
+def _deliveries(broker: Family, *, is_up: bool) -> Iterator[Default]:
     """What becomes of tasks whose worker or connection is lost, on Celery's own transports."""
+    yield Default(
+        "worker_soft_shutdown_timeout",
+        _soft_shutdown_s(is_up=is_up),
+        "On SIGQUIT running tasks get this many seconds to end; then they are given back. On"
+        " SIGTERM Celery waits for them without an end.",
+    )
     yield Default(
         "task_retry_on_worker_lost",
         True,
@@ -123,8 +127,13 @@ def _deliveries(broker: Family) -> Iterator[Default]:
     )
 
 
-def _claims() -> Iterator[Default]:
+def _claims(*, is_up: bool) -> Iterator[Default]:
     """The same on our transport, which counts attempts and keeps delays in Redis."""
+    yield Default(
+        "worker_soft_shutdown_timeout",
+        _soft_shutdown_s(is_up=is_up),
+        "On SIGTERM running tasks get this many seconds to end; then they are given back.",
+    )
     yield Default(
         "task_reject_on_worker_lost",
         True,
@@ -136,6 +145,11 @@ def _claims() -> Iterator[Default]:
         False,
         "A lost connection gives nothing back: running tasks go on and are acknowledged later.",
     )
+
+
+def _soft_shutdown_s(*, is_up: bool) -> float:
+    """Seconds; Celery's prefork needs 1.7 s more to end, and `up` stops everything within ten."""
+    return 6.0 if is_up else 20.0
 
 
 def _connection(broker: Family) -> Iterator[Default]:
@@ -172,11 +186,13 @@ def _connection(broker: Family) -> Iterator[Default]:
         )
 
 
-def _redis_broker(values: Mapping[str, Any]) -> Iterator[Default]:
-    """Options of kombu's Redis transport."""
+def _redis_broker(values: Mapping[str, Any], *, is_carried: bool) -> Iterator[Default]:
+    """Options of kombu's Redis transport; ours is made from it and reads them too."""
     options = "broker_transport_options"
     yield Default(
-        f"{options}.visibility_timeout", _visibility_timeout(values), _visibility_reason(values)
+        f"{options}.visibility_timeout",
+        _visibility_timeout(values),
+        _VISIBILITY_OF_STOCK_WORKERS if is_carried else _visibility_reason(values),
     )
     for process, timeout_s, connect_s in (
         ("sender", _BROKER_TRY_S, _BROKER_TRY_S),

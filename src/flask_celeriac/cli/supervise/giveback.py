@@ -17,7 +17,7 @@ def give_back(state: AppState) -> int:
 
     For the embedded server alone, and only while no worker of `up` lives: there, nobody
     else has such messages. A worker that somebody started beside `up` is noticed, and then
-    nothing is done.
+    nothing is done. No attempt is counted: `up` itself has ended the workers.
 
     Returns:
         How many messages were given back.
@@ -29,10 +29,25 @@ def give_back(state: AppState) -> int:
         channel = connection.default_channel
         if _has_other_worker(channel.client):
             return 0
-        tags = channel.client.hkeys(channel.unacked_key)
-        for tag in tags:
-            channel.qos.restore_by_tag(tag, leftmost=True)
-        return len(tags)
+        return _give_back_claims(channel) + _give_back_unacked(channel)
+
+
+def _give_back_claims(channel: Any) -> int:
+    """End the leases at once, on which others would wait for half a minute."""
+    from flask_celeriac.transport.redis.channel import Channel
+
+    if not isinstance(channel, Channel):
+        return 0
+    store = channel.store
+    return sum(store.leave(incarnation) for incarnation in store.leases())
+
+
+def _give_back_unacked(channel: Any) -> int:
+    """The same for workers on Celery's own transport: `CELERIAC_TRANSPORT` may have changed."""
+    tags = channel.client.hkeys(channel.unacked_key)
+    for tag in tags:
+        channel.qos.restore_by_tag(tag, leftmost=True)
+    return len(tags)
 
 
 def _has_other_worker(client: Any) -> bool:

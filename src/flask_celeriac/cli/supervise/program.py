@@ -11,12 +11,12 @@ from pathlib import Path
 
 from . import knock
 
-# A worker ends on SIGTERM when its running tasks have. What runs longer than the limit is given
-# back: on the embedded server by `up` itself, which holds for every pool and costs no waiting.
-# On another broker only the worker can, on SIGQUIT after `worker_soft_shutdown_timeout`, which
-# it sleeps to its end; of Celery's pools prefork and threads do that well.
+# A worker ends on SIGTERM when its running tasks have. On our transport it gives back what runs
+# longer, and on the embedded server `up` itself does. On another broker Celery's worker does so
+# on SIGQUIT after `worker_soft_shutdown_timeout`, which it sleeps to its end; of Celery's pools
+# prefork alone does that well.
 _WORKER_LIMIT_S = 8.0
-_GIVES_BACK = (None, "prefork", "processes", "threads")
+_GIVES_BACK = (None, "prefork", "processes")
 # Workers need not know each other here, and asking takes a second of each restart.
 _ALONE = ("--without-mingle", "--without-gossip")
 
@@ -55,8 +55,8 @@ class Wish:
     has_reload: bool = True
     concurrency: str | None = None
     pool: str | None = None
-    has_own_broker: bool = False
-    """The broker is configured, and not the embedded server."""
+    needs_sigquit: bool = False
+    """Long tasks are given back by the worker alone, and that is Celery's own."""
 
 
 def flask_command(import_path: str | None, *, has_factory: bool) -> list[str]:
@@ -115,7 +115,7 @@ def _worker(flask: Sequence[str], name: str, wish: Wish) -> Program:
     options = [] if wish.workers == 1 else ["--hostname", f"{name}@%h"]
     for option, value in (("--concurrency", wish.concurrency), ("--pool", wish.pool)):
         options += [option, value] if value else []
-    is_to_give_back = wish.has_own_broker and wish.pool in _GIVES_BACK
+    is_to_give_back = wish.needs_sigquit and wish.pool in _GIVES_BACK
     return Program(
         name=name,
         command=[*flask, "celery", "worker", *_ALONE, *options],

@@ -122,8 +122,11 @@ class Claimant:
         """Forget a claim that the server moved elsewhere: deferred, parked, dead."""
         self._held.discard(number)
 
-    def leave(self) -> int:
+    def leave(self, store: MessageStore) -> int:
         """Settle what is done, give back all the rest, and have no lease any more.
+
+        Args:
+            store: Of the calling thread.
 
         Returns:
             How many claims were given back.
@@ -132,12 +135,12 @@ class Claimant:
             redis.exceptions.RedisError: The server does not answer; others take the claims when
                 the lease has ended.
         """
-        self._send(self.store)
+        self._send(store)
         if self._unsent:
             raise RedisConnectionError("Acknowledgements could not be sent.")
-        self._move_owed(self.store)
+        self._move_owed(store)
         self._held.clear()
-        return self.store.leave(self.incarnation)
+        return store.leave(self.incarnation)
 
     def look_after(self, store: MessageStore) -> Renewed:
         """Renew the lease, send what is owed, and give back claims that nobody here knows of.

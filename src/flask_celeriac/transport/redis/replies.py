@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,3 +87,15 @@ def claimed(reply: Sequence[Any]) -> Claimed:
         for queue, number, attempts, body in messages
     )
     return Claimed(deliveries, due_ms / 1000 if due_ms >= 0 else None, int(cancellations))
+
+
+def dead_letter(number: int, found: Mapping[bytes, bytes]) -> DeadLetter:
+    """Read the hash of a dead letter."""
+    return DeadLetter(
+        number,
+        found[b"queue"].decode(),
+        found[b"body"],
+        found[b"reason"].decode(errors="replace"),
+        int(found[b"attempts"]),
+        int(found[b"at"]) / 1000,
+    )

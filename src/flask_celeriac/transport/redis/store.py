@@ -9,7 +9,7 @@ from redis import Redis
 
 from . import scripts
 from .layout import TOKEN_S, Layout, to_ms
-from .replies import Claimed, DeadLetter, Renewed, claimed
+from .replies import Claimed, DeadLetter, Renewed, claimed, dead_letter
 
 _KILLED = "its process ended while it ran, {most} times"
 
@@ -102,6 +102,13 @@ class MessageStore:
         """Give back all that *incarnation* has, to be taken next; it has no lease any more."""
         return self._in_portions("leave", incarnation)
 
+    def leases(self) -> dict[str, float]:
+        """Return the seconds that each process's lease has left; 0 or less when it has ended."""
+        seconds, microseconds = self.client.time()
+        now_s = seconds + microseconds / 1_000_000
+        ends = self.client.zrange(f"{self.layout.namespace}workers", 0, -1, withscores=True)
+        return {name.decode(): end_ms / 1000 - now_s for name, end_ms in ends}
+
     def defer(self, incarnation: str, number: int, delay_s: float) -> bool:
         """Let a claimed message wait for *delay_s* seconds."""
         return bool(self._run("defer", incarnation, number, to_ms(delay_s)))
@@ -146,24 +153,18 @@ class MessageStore:
 
     def dead_letters(self, start: int = 0, limit: int = 100) -> list[DeadLetter]:
         """Return dead letters, the youngest first."""
-        key = f"{self.layout.namespace}dead"
-        numbers = self.client.zrevrange(key, start, start + limit - 1)
-        letters = (self.dead_letter(int(number)) for number in numbers)
-        return [letter for letter in letters if letter is not None]
+        ns = self.layout.namespace
+        numbers = self.client.zrevrange(f"{ns}dead", start, start + limit - 1)
+        with self.client.pipeline(transaction=False) as pipe:
+            for number in numbers:
+                pipe.hgetall(f"{ns}dead:{int(number)}")
+            found = zip(numbers, pipe.execute(), strict=True)
+        return [dead_letter(int(number), fields) for number, fields in found if fields]
 
     def dead_letter(self, number: int) -> DeadLetter | None:
         """Return one dead letter; None when there is none of that number."""
         found = self.client.hgetall(f"{self.layout.namespace}dead:{number}")
-        if not found:
-            return None
-        return DeadLetter(
-            number,
-            found[b"queue"].decode(),
-            found[b"body"],
-            found[b"reason"].decode(errors="replace"),
-            int(found[b"attempts"]),
-            int(found[b"at"]) / 1000,
-        )
+        return dead_letter(number, found) if found else None
 
     def count_dead(self) -> int:
         """Return how many dead letters there are."""
@@ -222,10 +223,14 @@ class MessageStore:
         count = 0
         while (reaped := self.reap())[0] > 0:
             count += reaped[0] - len(reaped[1])
-        count += self._in_portions("export", after=self._queues_with("suspects"))
+        count += self._in_portions("export", after=self.suspected())
         for queue in self._queues_with("bell"):
             self.client.delete(self.layout.bell_key(queue))
         return count
+
+    def suspected(self) -> list[str]:
+        """Return the queues with messages that are taken one at a time; looks at all keys."""
+        return self._queues_with("suspects")
 
     def _queues_with(self, name: str) -> list[str]:
         """Return the queues that have a key of this name."""
