@@ -62,11 +62,13 @@ class Claims(bootsteps.StartStopStep):
         consumer.connection.transport.on_cancelled = state.revoked.update
         self._turned_s = time.monotonic()
         consumer.timer.call_repeatedly(_TICK_S, self._turn)
-        green_signals.defer(consumer.controller)
         if self._kept is None or not self._kept.claimant.is_of_this_process:
             self._begin(consumer, channel.kept)
         else:
             self._give_back_unstarted(consumer, self._kept)
+        if self._farewell is not None and self._farewell.has_begun:
+            consumer.call_soon(self._farewell.take_no_more)
+        green_signals.defer(consumer.controller)
 
     def _begin(self, consumer: Any, kept: Kept) -> None:
         self._kept = kept
@@ -74,7 +76,7 @@ class Claims(bootsteps.StartStopStep):
         kept.keeper.is_well = lambda: self._is_well(consumer)
         kept.keeper.on_parked = lambda store: self._unpark(consumer, store)
         kept.keeper.on_dead = lambda _store: consumer.call_soon(self._report, consumer)
-        self._farewell = Farewell(consumer.controller, self._leave_in_thread)
+        self._farewell = Farewell(consumer, self._leave_in_thread)
         atexit.register(self._leave)
 
     def _turn(self) -> None:
@@ -102,8 +104,6 @@ class Claims(bootsteps.StartStopStep):
 
     def _leave(self) -> None:
         kept, self._kept = self._kept, None
-        if self._farewell is not None:
-            self._farewell.forget()
         if kept is None or not kept.claimant.is_of_this_process:
             return
         atexit.unregister(self._leave)

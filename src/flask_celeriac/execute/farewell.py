@@ -1,8 +1,9 @@
 """The end of a worker on our Redis transport: in order, and in time.
 
-On SIGTERM Celery waits for running tasks without an end. What it calls soft shutdown has an end,
-but sleeps until then while nothing is acknowledged, and needs a pool that can end a task. Here
-the warm shutdown gets a deadline, in every pool.
+On SIGTERM Celery waits for running tasks without an end. What it calls soft shutdown, on SIGQUIT,
+has an end, but sleeps until then: tasks that end meanwhile are not acknowledged and run again, and
+it needs a pool that can end a task. Here both signals mean the same in every pool: no new tasks, an
+event loop that goes on until the running ones have ended, and a deadline.
 """
 
 from __future__ import annotations
@@ -13,11 +14,16 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from celery import signals
+from celery.platforms import EX_OK
+from celery.worker import state
 
 from flask_celeriac.transport.redis.keeper import start_native_thread
+
+_LOOK_S = 0.1
 
 logger = logging.getLogger(__name__)
 
@@ -25,37 +31,61 @@ logger = logging.getLogger(__name__)
 class Farewell:
     """Ends a worker whose tasks do not end within `worker_soft_shutdown_timeout`.
 
+    A timeout of 0 asks for Celery's own way.
+
     Args:
-        worker: Celery's.
+        consumer: Celery's.
         give_back: Gives back all claims; called from a native thread. False: it has left already.
     """
 
-    def __init__(self, worker: Any, give_back: Callable[[], bool]) -> None:
-        self._worker = worker
+    def __init__(self, consumer: Any, give_back: Callable[[], bool]) -> None:
+        self._consumer = consumer
         self._give_back = give_back
-        self._limit_s = float(worker.app.conf.worker_soft_shutdown_timeout or 0)
-        self._is_counting = False
-        signals.worker_shutting_down.connect(self._on_shutting_down)
+        self._limit_s = float(consumer.app.conf.worker_soft_shutdown_timeout or 0)
+        self.has_begun = False
+        if self._limit_s > 0:
+            _replace_handlers(self.begin)
 
-    def forget(self) -> None:
-        """Do nothing any more; safe to repeat."""
-        signals.worker_shutting_down.disconnect(self._on_shutting_down)
+    def begin(self, name: str) -> None:
+        """Begin to end; called by the handler of the signal *name*."""
+        self.has_begun = True
+        start_native_thread(self._end_in_time)
+        if not _is_busy():
+            _stop()
+        else:
+            logger.warning("%s: running tasks may end; what takes longer is given back.", name)
+            self._consumer.call_soon(self.take_no_more)
+        signals.worker_shutting_down.send(
+            sender=self._consumer.controller.hostname, sig=name, how="Warm", exitcode=EX_OK
+        )
 
-    def _on_shutting_down(self, how: str = "", **_: Any) -> None:
-        """Runs in a signal handler."""
-        # A limit of 0 asks for Celery's way, and a cold shutdown has had its time.
-        if how == "Warm" and self._limit_s > 0 and not self._is_counting:
-            self._is_counting = True
-            start_native_thread(self._end_in_time)
+    def take_no_more(self) -> None:
+        """Let the event loop go on without new tasks; also after the connection was made anew."""
+        with contextlib.suppress(Exception):  # the connection may be lost at this moment
+            self._consumer.task_consumer.cancel()
+        self._consumer.timer.call_repeatedly(_LOOK_S, _stop_if_done)
 
     def _end_in_time(self) -> None:
         time.sleep(self._limit_s)
         if not self._give_back():
             return
-        _kill_pool(self._worker)
+        _kill_pool(self._consumer.controller)
         logging.shutdown()
         # Nothing else ends a thread that computes.
-        os._exit(0)
+        os._exit(EX_OK)
+
+
+def _is_busy() -> bool:
+    return bool(state.reserved_requests or state.active_requests)
+
+
+def _stop_if_done() -> None:
+    if not _is_busy():
+        _stop()
+
+
+def _stop() -> None:
+    state.should_stop = EX_OK  # type: ignore[assignment]
 
 
 def _kill_pool(worker: Any) -> None:
@@ -63,3 +93,23 @@ def _kill_pool(worker: Any) -> None:
     for process in getattr(getattr(worker.pool, "_pool", None), "_pool", None) or ():
         with contextlib.suppress(AttributeError, OSError, TypeError):
             os.kill(process.pid, signal.SIGKILL)
+
+
+def _replace_handlers(begin: Callable[[str], None]) -> None:
+    """Let *begin* be called by the first of the signals; the next one is Celery's again."""
+    for number in (signal.SIGTERM, signal.SIGQUIT):
+        handler = signal.getsignal(number)
+        # A worker that is embedded in another program has no handlers.
+        if getattr(handler, "__module__", "") == "celery.apps.worker":
+            signal.signal(number, _Once(begin, handler))
+
+
+class _Once:
+    """A signal handler that puts the former one back when it is called."""
+
+    def __init__(self, begin: Callable[[str], None], former: Any) -> None:
+        self._begin, self._former = begin, former
+
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, self._former)
+        self._begin(signal.Signals(number).name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from celery.exceptions import WorkerLostError
@@ -9,6 +10,8 @@ from celery.worker import request as celery_request
 from celery.worker import state
 
 from flask_celeriac.transport.redis.channel import Channel
+
+logger = logging.getLogger(__name__)
 
 
 class Request(celery_request.Request):
@@ -25,6 +28,18 @@ class Request(celery_request.Request):
             isinstance(error, (WorkerLostError, SystemExit)) and state.should_terminate is None
         )
         return super().on_failure(exc_info, *args, **options)
+
+    def acknowledge(self) -> None:
+        """As in Celery, at once.
+
+        Celery leaves it to the event loop, which does not turn any more while a worker that ends
+        waits for its tasks; what is done would be given back with what is not.
+        """
+        if not self.acknowledged and isinstance(self.message.channel, Channel):
+            self.message.ack_log_error(logger, self.connection_errors)
+            self.acknowledged = True
+        else:
+            super().acknowledge()
 
     def reject(self, requeue: bool = False) -> None:
         """As in Celery; what ended its process too often becomes a dead letter."""
