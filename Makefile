@@ -9,11 +9,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := $(shell find src -name '*.py' -o -name '*.lua' -o -name '*.html' -o -name '*.css' -o -name '*.js')
 DEMO := examples/flask-celery-demo
 
-.PHONY: help demo test lint format types bench clean
+.PHONY: help demo test chaos lint format types bench clean
 
 help:
 	@echo 'make demo    set up and run the demo; Ctrl-C stops it (ARGS="--port 5001")'
 	@echo 'make test    set up and run the tests'
+	@echo 'make chaos   fault tests with leases as shipped; half an hour'
 	@echo 'make lint    ruff: rules and format'
 	@echo 'make types   mypy (strict) and pyright'
 	@echo 'make bench   benchmarks beside plain Celery'
@@ -24,6 +25,10 @@ demo: $(VENV)/demo
 
 test: $(VENV)/test
 	$(BIN)/python -m pytest $(ARGS)
+
+# CI runs the same tests with short leases, as part of `make test`.
+chaos: $(VENV)/test
+	CELERIAC_CHAOS=full $(BIN)/python -m pytest tests/chaos $(ARGS)
 
 lint: $(VENV)/lint
 	$(BIN)/ruff check .

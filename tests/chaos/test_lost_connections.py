@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 from fleet import wait_until
@@ -58,3 +59,34 @@ def test_a_killed_server_with_an_append_only_file_loses_nothing(scene: Scene) ->
     assert not counts.faults, scene.logs()
     assert counts.repeated == 0
     assert all(worker.is_running() for worker in workers)
+
+
+def test_what_was_sent_to_a_dead_pool_process_when_connections_broke_runs_once(
+    scene: Scene,
+) -> None:
+    worker = scene.fleet.ready(slots=2)
+    wait_until(lambda: len(worker.children()) == 2)
+    scene.fleet.kill_child(worker, worker.children()[0])
+    # The worker may not know yet, and writes tasks into the pipe of the dead process.
+    ids = [scene.send("work", 0.5) for _ in range(4)]
+    time.sleep(0.3)
+    cut_all(scene)
+    ids.append(accept_one(scene))
+    wait_until(lambda: set(ids) <= scene.ledger.ended(), 20, scene.logs)
+    counts = scene.sum_up("pool process and CLIENT KILL", ids)
+    assert not counts.faults, scene.logs()
+    assert counts.repeated == 0
+
+
+def test_what_waits_in_a_pool_of_threads_when_connections_break_runs_once(
+    make_scene: Callable[..., Scene],
+) -> None:
+    scene = make_scene(CELERY_WORKER_PREFETCH_MULTIPLIER=4)
+    scene.fleet.ready(pool="threads", slots=1)
+    ids = [scene.send("work", 2.5) for _ in range(4)]
+    scene.wait_started(ids[0])
+    scene.fleet.ready(slots=1)
+    cut_all(scene)
+    counts = scene.sum_up("prefetched and CLIENT KILL, threads", ids)
+    assert not counts.faults, scene.logs()
+    assert counts.repeated == 0

@@ -29,7 +29,7 @@ LOOP_TURN_S = 10.0
 #: Seconds after which a worker whose loop is silent without a reason is ended.
 HUNG_S = 60.0
 EXIT_HUNG = 70
-# What the pool had taken over before the connection was lost has started by then.
+# What was about to be given to the pool when the connection was lost is there by then.
 _START_S = 5.0
 _TICK_S = 2.0
 _LEAVE_S = 3.0
@@ -53,6 +53,11 @@ class Claims(bootsteps.StartStopStep):
         self._turned_s = time.monotonic()
         self._ill_s = 0.0
         self._looked_s = time.monotonic()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether messages come by our transport."""
+        return self._kept is not None
 
     def start(self, consumer: Any) -> None:
         """Take charge of the claims, also after the connection was made anew."""
@@ -120,7 +125,7 @@ class Claims(bootsteps.StartStopStep):
         return True
 
     def _give_back_unstarted(self, consumer: Any, kept: Kept) -> None:
-        """Celery forgets, when it loses its connection, what has not started."""
+        """What waits for a rate limit is forgotten when the connection is lost."""
         waiting = kept.claimant.held - _numbers(state.active_requests)
 
         def give_back() -> None:

@@ -12,6 +12,7 @@ from celery.worker import state
 
 from flask_celeriac.transport.redis.channel import Channel
 
+from . import keeping
 from .claims import Claims
 
 logger = logging.getLogger(__name__)
@@ -31,11 +32,25 @@ class Consumer(celery_consumer.Consumer):
 
     def cancel_active_requests(self) -> None:
         """As in Celery at the end of the grace; tasks that can not be ended end the process."""
-        if state.active_requests and not _can_end_tasks(self.pool):
-            steps: list[Any] = self.steps  # type: ignore[attr-defined]
-            for step in [step for step in steps if isinstance(step, Claims)]:
-                step.exit_with_tasks(self)
+        if state.active_requests and not _can_end_tasks(self.pool) and (claims := self._claims()):
+            claims.exit_with_tasks(self)
         super().cancel_active_requests()
+
+    def on_close(self) -> None:
+        """As in Celery, but what the pool was given stays its own: the claims are still there."""
+        claims = self._claims()
+        if claims is None or not claims.has_begun:
+            super().on_close()
+            return
+        buckets: dict[str, Any] = self.task_buckets  # type: ignore[attr-defined]
+        for bucket in buckets.values():
+            if bucket:
+                bucket.clear_pending()
+        keeping.flush(self.pool)
+
+    def _claims(self) -> Claims | None:
+        steps: list[Any] = self.steps  # type: ignore[attr-defined]
+        return next((step for step in steps if isinstance(step, Claims)), None)
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
         """Park the message until a worker knows its task, as after a deployment."""
