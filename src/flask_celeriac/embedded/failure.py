@@ -48,7 +48,7 @@ def explain(
     log: str, folder: Path, binary: Binary, returncode: int | None, written_by: str | None = None
 ) -> EmbeddedServerError:
     """Turn the log of a server that ended at start into an error."""
-    if any(sign in log for sign in _UNKNOWN_FORMAT):
+    if any(sign in log for sign in _UNKNOWN_FORMAT) or _is_of_valkey(folder, binary):
         return _unreadable(folder, binary, written_by)
     if any(sign in log for sign in _DAMAGED):
         return EmbeddedServerError(
@@ -62,6 +62,20 @@ def explain(
         f"{binary.path} ended at start ({ended}): {last.strip()} "
         f"The whole log is {folder / LOG_NAME}."
     )
+
+
+def _is_of_valkey(folder: Path, binary: Binary) -> bool:
+    """Say whether a Redis met data of a Valkey, whose newer files begin with a word of their own.
+
+    Redis takes that for damage, and the repair it then advises would cut the data off.
+    """
+    bases = (folder / "appendonlydir").glob("*.base.rdb")
+    return binary.name == "Redis" and any(_begins_with(base, b"VALKEY") for base in bases)
+
+
+def _begins_with(path: Path, word: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(word)) == word
 
 
 def _unreadable(folder: Path, binary: Binary, written_by: str | None) -> EmbeddedServerError:
