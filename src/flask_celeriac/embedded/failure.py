@@ -34,13 +34,20 @@ def is_port_taken(log: str) -> bool:
     return any(sign in log for sign in _PORT_TAKEN)
 
 
-def refuse_older_format(folder: Path, binary: Binary, written_by: str | None) -> None:
-    """Stop a Redis before 7 on the data of a newer server: it would overlook them, and start empty.
+def refuse_foreign_format(folder: Path, binary: Binary, written_by: str | None) -> None:
+    """Stop a Redis on data that it can not read and would not call so.
+
+    One before 7 would overlook those of a newer server, and start empty. Every one takes those of a
+    Valkey, whose newer files begin with a word of their own, for damage, and the repair that is
+    then advised would cut them off.
 
     Raises:
         EmbeddedServerError: It is one. Nothing was started.
     """
-    if (folder / "appendonlydir").exists() and binary.name == "Redis" and binary.release < (7,):
+    files = folder / "appendonlydir"
+    if binary.name != "Redis" or not files.exists():
+        return
+    if binary.release < (7,) or any(map(_is_of_valkey, files.glob("*.base.rdb"))):
         raise _unreadable(folder, binary, written_by)
 
 
@@ -48,7 +55,7 @@ def explain(
     log: str, folder: Path, binary: Binary, returncode: int | None, written_by: str | None = None
 ) -> EmbeddedServerError:
     """Turn the log of a server that ended at start into an error."""
-    if any(sign in log for sign in _UNKNOWN_FORMAT) or _is_of_valkey(folder, binary):
+    if any(sign in log for sign in _UNKNOWN_FORMAT):
         return _unreadable(folder, binary, written_by)
     if any(sign in log for sign in _DAMAGED):
         return EmbeddedServerError(
@@ -64,18 +71,9 @@ def explain(
     )
 
 
-def _is_of_valkey(folder: Path, binary: Binary) -> bool:
-    """Say whether a Redis met data of a Valkey, whose newer files begin with a word of their own.
-
-    Redis takes that for damage, and the repair it then advises would cut the data off.
-    """
-    bases = (folder / "appendonlydir").glob("*.base.rdb")
-    return binary.name == "Redis" and any(_begins_with(base, b"VALKEY") for base in bases)
-
-
-def _begins_with(path: Path, word: bytes) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(word)) == word
+def _is_of_valkey(base: Path) -> bool:
+    with base.open("rb") as file:
+        return file.read(6) == b"VALKEY"
 
 
 def _unreadable(folder: Path, binary: Binary, written_by: str | None) -> EmbeddedServerError:

@@ -86,7 +86,7 @@ class EmbeddedServer:
             return
         written_by = _make_folder(self.folder)
         self._binary = find_binary(written_by)
-        failure.refuse_older_format(self.folder, self._binary, written_by)
+        failure.refuse_foreign_format(self.folder, self._binary, written_by)
         with _take_lock(self.folder) as lock:
             name_server(lock, RunningServer(os.getpid(), "", written_by or self.version))
             self._process = self._launch_on_free_port(self._binary, lock, written_by)
