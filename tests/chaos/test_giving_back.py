@@ -35,7 +35,6 @@ def tell(scene: Scene, worker: Worker, name: str) -> int:
         ("prefork", "SIGTERM"),
         ("threads", "SIGTERM"),
         ("gevent", "SIGTERM"),
-        ("gevent", "SIGQUIT"),
         ("solo", "SIGTERM"),
     ],
 )
