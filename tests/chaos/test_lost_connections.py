@@ -102,7 +102,9 @@ def test_messages_whose_delivery_is_cut_off_run_once(scene: Scene, proxy: Proxy)
         proxy.lose_reply(script("claim").sha.encode(), is_cut=True)
         ids += [scene.send("work") for _ in range(3)]
         wait_until(lambda wanted=count: proxy.lost == wanted, 15, scene.logs)
-        wait_until(lambda: set(ids) <= scene.ledger.ended(), 2 * _BY_ITSELF_S, scene.logs)
+        wait_until(
+            lambda sent=tuple(ids): set(sent) <= scene.ledger.ended(), 2 * _BY_ITSELF_S, scene.logs
+        )
     counts = scene.sum_up("reply to a claim lost", ids)
     assert not counts.faults, scene.logs()
     assert counts.repeated == 0
