@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from proxy import Proxy
 from scale import IS_FULL
 from scene import Counts, Scene
 
@@ -45,6 +47,17 @@ def make_scene(
 def scene(make_scene: Callable[..., Scene]) -> Scene:
     """A server, and a fleet without workers."""
     return make_scene()
+
+
+@pytest.fixture
+def proxy(scene: Scene) -> Iterator[Proxy]:
+    """A way to the scene's server that can be disturbed."""
+    place = urlsplit(scene.server.url)
+    assert place.hostname
+    assert place.port
+    proxy = Proxy((place.hostname, place.port))
+    yield proxy
+    proxy.close()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

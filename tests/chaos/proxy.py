@@ -33,6 +33,11 @@ class Proxy:
     def is_stalled(self) -> bool:
         return not self._go.is_set()
 
+    def url(self, url: str) -> str:
+        """Return *url* by way of this proxy."""
+        before, _, after = url.rpartition(":")
+        return f"{before}:{self.port}/{after.partition('/')[2]}"
+
     def stall(self) -> None:
         self._go.clear()
 

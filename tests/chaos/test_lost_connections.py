@@ -7,8 +7,11 @@ from collections.abc import Callable
 
 import pytest
 from fleet import wait_until
+from proxy import Proxy
 from scale import scaled
 from scene import Scene
+
+from flask_celeriac.transport.redis.scripts import script
 
 _BY_ITSELF_S = 15.0
 
@@ -90,3 +93,19 @@ def test_what_waits_in_a_pool_of_threads_when_connections_break_runs_once(
     counts = scene.sum_up("prefetched and CLIENT KILL, threads", ids)
     assert not counts.faults, scene.logs()
     assert counts.repeated == 0
+
+
+def test_messages_whose_delivery_is_cut_off_run_once(scene: Scene, proxy: Proxy) -> None:
+    worker = scene.fleet.ready(slots=2, CHAOS_URL=proxy.url(scene.server.url))
+    ids: list[str] = []
+    for count in range(1, scaled(3, 20) + 1):
+        proxy.lose_reply(script("claim").sha.encode(), is_cut=True)
+        ids += [scene.send("work") for _ in range(3)]
+        wait_until(lambda wanted=count: proxy.lost == wanted, 15, scene.logs)
+        wait_until(
+            lambda sent=tuple(ids): set(sent) <= scene.ledger.ended(), 2 * _BY_ITSELF_S, scene.logs
+        )
+    counts = scene.sum_up("reply to a claim lost", ids)
+    assert not counts.faults, scene.logs()
+    assert counts.repeated == 0
+    assert worker.is_running()

@@ -17,18 +17,9 @@ _WITHIN_S = 2.5
 
 
 @pytest.fixture
-def proxy(scene: Scene) -> Iterator[Proxy]:
-    host, _, port = scene.server.url.rpartition("@")[2].partition("/")[0].partition(":")
-    proxy = Proxy((host, int(port)))
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture
 def web(scene: Scene, proxy: Proxy) -> Iterator[Flask]:
     """An app that publishes by way of the proxy, and is warm."""
-    before, _, after = scene.server.url.rpartition(":")
-    app = create_app(f"{before}:{proxy.port}/{after.partition('/')[2]}", **scene.config)
+    app = create_app(proxy.url(scene.server.url), **scene.config)
     scene.send("work", app=app)
     scene.store.purge("celery")
     yield app
