@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from functools import partial
 from typing import Any
 
@@ -33,20 +32,9 @@ class Consumer(celery_consumer.Consumer):
 
     def cancel_active_requests(self) -> None:
         """As in Celery at the end of the grace; tasks that can not be ended end the process."""
-        hub: Any = self.hub  # type: ignore[attr-defined]
-        keeping.take_results(self.pool, hub)
         if state.active_requests and not _can_end_tasks(self.pool) and (claims := self._claims()):
             claims.exit_with_tasks(self)
         super().cancel_active_requests()
-
-    def call_soon_ack(self, p: Any, *args: Any, **kwargs: Any) -> Any:
-        """As in Celery, but at once where that is safe: a loop that has ended calls nothing."""
-        claims = self._claims()
-        is_safe = threading.current_thread() is threading.main_thread()
-        if claims is None or not claims.has_begun or not is_safe:
-            return super().call_soon_ack(p, *args, **kwargs)  # type: ignore[misc]
-        p(*args, **kwargs)
-        return p
 
     def on_close(self) -> None:
         """As in Celery, but what the pool was given stays its own: the claims are still there."""
