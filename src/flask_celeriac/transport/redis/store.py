@@ -209,11 +209,12 @@ class MessageStore:
         ended. Dead letters stay.
 
         Returns:
-            How many messages were moved.
+            How many messages were moved; what became a dead letter meanwhile was not.
         """
         count = 0
         while any(left_s <= 0 for left_s in self.leases().values()):
-            count += self.reap()[0]
+            taken, dead = self.reap()
+            count += taken - len(dead)
         queues = self.suspected()
         return count + self._in_portions("export", after=queues)
 
