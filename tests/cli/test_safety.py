@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -118,3 +119,26 @@ def test_a_cluster_is_refused(
     assert "Redis Cluster" in done.output, done.exception
     status = app.test_cli_runner().invoke(args=["celery", "status"])
     assert (status.exit_code, len(status.stderr.splitlines())) == (1, 1), status.exception
+
+
+def test_a_user_with_the_documented_rights_can_do_all(
+    line: CommandLine, make_shop: Callable[..., Flask], redis_url: str
+) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "keys.md").read_text()
+    [rights] = re.findall(r"`(\+@read [^`]*)`", text)
+    words = ("on", ">pw", "~*", "&*", *rights.split())
+    url = f"redis://few:pw@{redis_url.rpartition('@')[2]}"
+    with redis.Redis.from_url(redis_url) as client:
+        client.execute_command("ACL", "SETUSER", "few", *words)
+        try:
+            worker = line.flask("worker", "-c", "1", SHOP_URL=url)
+            worker.wait_for(" ready.")
+            app = make_shop(CELERY_BROKER_URL=url, CELERY_RESULT_BACKEND=url)
+            run = app.test_cli_runner().invoke
+            done = run(args=["celery", "call", "shop.multiply", "[6, 7]", "--wait"])
+            assert done.stdout == "42\n", done.output
+            for command in (["status"], ["dead", "list"], ["transport", "export", "--force"]):
+                assert run(args=["celery", *command]).exit_code == 0
+            assert worker.stop() == 0
+        finally:
+            client.execute_command("ACL", "DELUSER", "few")
