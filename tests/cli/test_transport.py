@@ -92,7 +92,9 @@ def test_a_living_worker_of_ours_is_named_and_nothing_moved(
     assert f".{worker.process.pid}." in said
     with redis.Redis.from_url(redis_url) as client:
         assert client.llen("celery") == 0
-        assert export(app, "--force").output.startswith("1 message moved")
+        forced = export(app, "--force")
+        assert forced.stdout.startswith("1 message moved")
+        assert f".{worker.process.pid}." in forced.stderr
         assert client.llen("celery") == 1
     assert worker.stop() == 0
 

@@ -33,8 +33,7 @@ def export(ctx: click.Context, force: bool) -> None:
     Exit code 1, and nothing is moved, while workers of ours live: they would take it all back.
     """
     with opened(state_of(ctx).celery) as store:
-        if not force:
-            _refuse_while_workers_live(store)
+        _look_for_workers(store, is_forced=force)
         moved = store.export()
         dead = store.count_dead()
     click.echo(f"{count(moved, 'message')} moved to the queues that every Celery worker reads.")
@@ -46,14 +45,18 @@ def export(ctx: click.Context, force: bool) -> None:
         )
 
 
-def _refuse_while_workers_live(store: MessageStore) -> None:
+def _look_for_workers(store: MessageStore, *, is_forced: bool) -> None:
     leases = store.leases()
     living = sorted(name for name, left_s in leases.items() if left_s > 0)
     if not living:
         return
-    longest_s = max(leases[name] for name in living)
     names = ", ".join(living[:_NAMED]) + (" ..." if len(living) > _NAMED else "")
+    says = f"{count(len(living), 'worker')} on our transport may still live: {names}."
+    if is_forced:
+        click.echo(f"{says} They take delayed messages back.", err=True)
+        return
+    longest_s = max(leases[name] for name in living)
     raise click.ClickException(
-        f"{count(len(living), 'worker')} on our transport may still live: {names}. Stop them first "
-        f"(a killed one counts for {longest_s:.0f} s more), or use --force. Nothing was moved."
+        f"{says} Stop them first (a killed one counts for {longest_s:.0f} s more), or use --force. "
+        "Nothing was moved."
     )
