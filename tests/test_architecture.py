@@ -230,6 +230,21 @@ def test_the_reference_names_every_safe_default() -> None:
     assert documented == keys
 
 
+def test_the_reference_names_every_key_in_redis_and_every_option_of_the_transport() -> None:
+    from flask_celeriac.transport.redis import keys
+    from flask_celeriac.transport.redis.placed import KombuChannel, PlacedChannel
+
+    named = re.findall(
+        r"^    (\S+) +(?:list|hash|zset|set|string) ", keys.__doc__ or "", re.MULTILINE
+    )
+    text = (ROOT / "docs" / "reference" / "keys.md").read_text()
+    assert re.findall(r"^\| `(\S+)` \|", text, re.MULTILINE) == named
+    own = [o for o in PlacedChannel.from_transport_options if not hasattr(KombuChannel, o)]
+    text = (ROOT / "docs" / "reference" / "configuration.md").read_text()
+    assert set(own) <= set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+    assert own
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_document_names_no_place_of_one_machine(path: Path) -> None:
     local = re.compile(r"(?<![\w.$-])(/work|/tmp|/home|/root|/Users|/var/folders)(/|\b)|[A-Z]:\\")

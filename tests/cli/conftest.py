@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from command_line import HERE, CommandLine
 from flask import Flask
 
@@ -50,3 +51,18 @@ def dead_url() -> str:
     """A broker URL, with a password, behind which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return f"redis://:canary@127.0.0.1:{server.getsockname()[1]}/0"
+
+
+@pytest.fixture
+def server_setting(redis_url: str) -> Iterator[Callable[[str, str], None]]:
+    """Set one option of the private server, until the test ends."""
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        before: dict[str, str] = {}
+
+        def change(name: str, value: str) -> None:
+            before.setdefault(name, client.config_get(name)[name])
+            client.config_set(name, value)
+
+        yield change
+        for name, value in before.items():
+            client.config_set(name, value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,21 +32,6 @@ def findings(app: Flask) -> dict[str, dict[str, str]]:
 
 
 # The server.
-
-
-@pytest.fixture
-def server_setting(redis_url: str) -> Iterator[Callable[[str, str], None]]:
-    """Set one option of the private server, until the test ends."""
-    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
-        before: dict[str, str] = {}
-
-        def change(name: str, value: str) -> None:
-            before.setdefault(name, client.config_get(name)[name])
-            client.config_set(name, value)
-
-        yield change
-        for name, value in before.items():
-            client.config_set(name, value)
 
 
 @pytest.mark.parametrize(

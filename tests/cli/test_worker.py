@@ -20,6 +20,8 @@ def test_every_option_of_celerys_worker_passes_through(line: CommandLine) -> Non
     log = worker.log.read_text()
     for sign in (".> high ", ".> low ", "concurrency: 3 (thread)", "task events: ON", "DEBUG/"):
         assert sign in log
+    assert "transport:   redis://:**@" in log
+    assert "celeriac-redis" not in log
     wait_until(lambda: line.is_healthy("worker"))
     assert worker.stop() == 0
     assert not list(line.state.iterdir())

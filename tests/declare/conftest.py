@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from contextlib import contextmanager
 
 import pytest
@@ -29,6 +30,19 @@ def make_app(redis_url):
         return app
 
     return make
+
+
+@pytest.fixture
+def wait_until_alone(wait_until):
+    """Wait until the apps of earlier tests are gone.
+
+    The thread that listens for results lets go of one, and so of its app, within a second.
+    """
+
+    def wait(celeriac: Celeriac) -> None:
+        wait_until(lambda: gc.collect() >= 0 and not celeriac._declarations.states, 3.0)
+
+    return wait
 
 
 @pytest.fixture

@@ -29,7 +29,8 @@ def speak(self, *_: object, retry: bool = False) -> list[str]:
 
 
 @pytest.fixture
-def app(make_app):
+def app(make_app, wait_until_alone):
+    wait_until_alone(celeriac)
     app = make_app(celeriac=celeriac)
 
     @app.post("/<how>")

@@ -56,7 +56,8 @@ noted: list[object] = []
 
 
 @pytest.fixture
-def app(make_app):
+def app(make_app, wait_until_alone):
+    wait_until_alone(celeriac)
     return make_app("home", celeriac=celeriac)
 
 

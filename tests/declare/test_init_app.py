@@ -174,7 +174,8 @@ def test_a_passed_celery_object_keeps_what_it_was_configured_with(make_app, redi
     app = Flask("garden")
     Celeriac(celery=my_celery).init_app(app)
     assert my_celery.conf.task_default_queue == "own"
-    assert my_celery.conf.broker_url == redis_url
+    with my_celery.connection_for_write() as connection:
+        assert connection.as_uri(include_password=True) == redis_url
     assert my_celery.conf.accept_content == ["json"]
 
 

@@ -27,7 +27,8 @@ def reached(celery: Celery) -> Iterator[Connection]:
     """Connect to the broker of *celery*, for as long as the block lasts.
 
     Raises:
-        BrokerUnreachable: After some 2 s for each server of the URL; nothing was sent.
+        BrokerUnreachable: After some 2 s for each server of the URL; nothing was sent. Or the
+            server refused what the block asked.
         click.ClickException: No broker is configured.
     """
     from flask_celeriac.errors import BrokerMissing
@@ -44,7 +45,12 @@ def reached(celery: Celery) -> Iterator[Connection]:
             raise BrokerUnreachable(
                 f"The broker {masked(celery)} can not be used: {_first_line(error)}"
             ) from None
-        yield connection
+        try:
+            yield connection
+        except connection.channel_errors as error:
+            raise BrokerUnreachable(
+                f"The broker {masked(celery)} refused: {_first_line(error)}"
+            ) from None
     finally:
         with suppress(Exception):
             connection.release()

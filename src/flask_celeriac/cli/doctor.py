@@ -76,7 +76,8 @@ def _examine_broker(state: AppState) -> Iterator[Finding]:
                 yield from redis_server.examine(
                     server.name, server.info, require_durable=settings.require_durable
                 )
-            yield from running.examine(state.celery, connection, settings.state_dir)
+            if not server.info.get("cluster_enabled"):  # which answers no further question
+                yield from running.examine(state.celery, connection, settings.state_dir)
     except BrokerUnreachable as unreachable:
         yield error(
             "broker", unreachable.message, "Start it, or correct CELERY_BROKER_URL; then ask again."

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from flask_celeriac.transport.redis import census
+
 from . import layout
 from .application import state_of
 from .broker import BrokerUnreachable, masked, reached, server_of
+from .messages import store_of
 from .schedule import next_entries
 
 if TYPE_CHECKING:
@@ -31,6 +35,8 @@ def command(ctx: click.Context, as_json: bool) -> None:
       broker    url (masked), is_reachable, name, version, error
       workers   [name, pool, slots, busy, uptime_s, queues, pid]
       queues    [name, messages, workers]; messages is null if the broker does not say
+      elsewhere delayed, parked, claimed, dead: how many messages are not in a queue; null where
+                another transport than ours carries them
       beat      [name, task, schedule, next_at]; next_at is the latest possible time
 
     Exit code 1 when the broker does not answer. That no worker runs is no error here; ask
@@ -63,6 +69,7 @@ def _look(celery: Celery) -> dict[str, Any]:
             },
             "workers": workers,
             "queues": queues_of(celery, workers),
+            "elsewhere": _elsewhere(connection),
             "beat": _beat(celery),
         }
 
@@ -73,6 +80,7 @@ def _down(celery: Celery, error: str) -> dict[str, Any]:
         "broker": {**broker, "error": error},
         "workers": [],
         "queues": [],
+        "elsewhere": None,
         "beat": _beat(celery),
     }
 
@@ -133,6 +141,12 @@ def queues_of(celery: Celery, workers: list[dict[str, Any]]) -> list[dict[str, A
     ]
 
 
+def _elsewhere(connection: Connection) -> dict[str, int] | None:
+    """Count the messages that only our transport keeps; None with another one."""
+    store = store_of(connection)
+    return None if store is None else asdict(census.take(store))
+
+
 def known_queues(celery: Celery) -> set[str]:
     """Return the queues that are named: declared, default, of routes, tasks and schedule."""
     names = {str(queue.name) for queue in celery.amqp.queues.values()}
@@ -169,6 +183,7 @@ def _for_people(found: dict[str, Any]) -> str:
         _worker_table(found["workers"]),
         _title("Queues"),
         _queue_table(found["queues"]),
+        *_elsewhere_line(found["elsewhere"]),
         _title("Beat"),
         _beat_table(found["beat"]),
     ]
@@ -205,6 +220,14 @@ def _queue_table(queues: list[dict[str, Any]]) -> str:
             for q in queues
         ],
     )
+
+
+def _elsewhere_line(counts: dict[str, int] | None) -> list[str]:
+    if counts is None:
+        return []
+    said = ", ".join(f"{number} {name}" for name, number in counts.items())
+    hint = "; see `flask celery dead list`" if counts["dead"] else ""
+    return [f"  and not in a queue: {said}{hint}"]
 
 
 def _beat_table(entries: list[dict[str, Any]]) -> str:

@@ -14,6 +14,7 @@ from flask_celeriac.transport.redis.channel import Channel
 
 from . import keeping
 from .claims import Claims
+from .safety import examine
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,16 @@ _RETRY: dict[str, float] = {"interval_start": 0.2, "interval_step": 0.5, "interv
 
 class Consumer(celery_consumer.Consumer):
     """Celery's, but for messages without a task: parked or dead on our transport, not gone."""
+
+    _has_connected = False
+
+    def connect(self) -> Any:
+        """As in Celery; an unsafe server is refused at the start."""
+        connection = super().connect()
+        # Here and not in a bootstep: mingling comes first, and fails on a Redis Cluster.
+        examine(self.app, connection, is_first=not self._has_connected)
+        self._has_connected = True
+        return connection
 
     def ensure_connected(self, conn: Any) -> Any:
         """As in Celery, trying again sooner."""

@@ -22,7 +22,8 @@ def attach(celery: Any, configuration: MutableMapping[str, Any]) -> None:
         celery: The Celery app; it stays unconfigured, and nothing is connected.
         configuration: What it will be configured with, in new lower-case names. Its broker
             URLs get our schemes where they have a stock scheme of Redis. A `worker_consumer`
-            of the user's own stays: with it, unknown tasks are not parked.
+            of the user's own stays: with it, unknown tasks are not parked, and an unsafe server
+            is not refused.
     """
     urls.register()
     for name in _URLS:

@@ -32,7 +32,7 @@ class Keeper:
 
     def __init__(self, claimant: Claimant) -> None:
         self._claimant = claimant
-        self.is_well: Callable[[], bool] = lambda: True
+        self.is_well: Callable[[], bool] = _always
         self.on_parked: Duty = _nothing
         self.on_dead: Duty = _nothing
         self._is_over = False
@@ -42,10 +42,12 @@ class Keeper:
         start_native_thread(self._run)
 
     def stop(self) -> None:
-        """End within one period; the claimant is left as it is, and nobody is asked any more."""
+        """End within one period; the claimant is left as it is.
+
+        The duties are dropped at once: they hold a worker, and so its app.
+        """
         self._is_over = True
-        # The thread sleeps on, and must not keep alive for that what belongs to its worker.
-        self.is_well, self.on_parked, self.on_dead = lambda: True, _nothing, _nothing
+        self.is_well, self.on_parked, self.on_dead = _always, _nothing, _nothing
 
     def _run(self) -> None:
         store = self._claimant.new_store()
@@ -63,7 +65,7 @@ class Keeper:
         store.client.close()
 
     def _turn(self, store: MessageStore) -> None:
-        if not self.is_well():
+        if self._is_over or not self.is_well():
             return
         found = self._claimant.look_after(store)
         if found.has_expired:
@@ -72,6 +74,10 @@ class Keeper:
             self.on_parked(store)
         if found.has_unreported:
             self.on_dead(store)
+
+
+def _always() -> bool:
+    return True
 
 
 def _nothing(_: MessageStore) -> None:

@@ -218,7 +218,7 @@ class MessageStore:
         from there again.
 
         Returns:
-            How many messages were moved.
+            How many messages were moved; what became a dead letter meanwhile was not.
         """
         count = 0
         while (reaped := self.reap())[0] > 0:
