@@ -114,6 +114,8 @@ class Channel(ConsumingChannel):
         """Close; a reply that is on its way is left, since its messages are written down."""
         if self._command != "BRPOP":
             self._in_poll = None
+        if self.known_claimant is not None:
+            self.known_claimant.asking.discard(self)
         super().close()
 
     def _restore(self, message: virtual.Message, leftmost: bool = False) -> None:  # noqa: ARG002

@@ -11,6 +11,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from weakref import WeakSet
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -51,12 +52,14 @@ class Claimant:
         incarnation: Names this process in the server; unique in time and space.
         is_lasting: Whether claims outlive the channel they came through, as in a worker. Else
             a channel that is closed gives back what came through it.
+        asking: The channels that wait for the reply to a claim; what it brings is not held yet.
     """
 
     def __init__(self, layout: Layout, connect: Connect, lease: Lease) -> None:
         self.incarnation = _new_incarnation()
         self.lease = lease
         self.is_lasting = False
+        self.asking: WeakSet[object] = WeakSet()
         self._pid = os.getpid()
         self._layout = layout
         self._connect = connect
@@ -133,10 +136,12 @@ class Claimant:
         """
         self._send(store)
         # Before the server is asked: what is settled meanwhile is no stray.
+        is_reply_due = bool(self.asking)
         known = self.held.union(self._unsent)
         renewed = store.renew(self.incarnation, lease_s=self.lease.lease_s)
-        strays = renewed.numbers - known
-        # A reply may be on its way: what is unknown twice in a row has no other explanation.
+        # A reply may be on its way, or wait for a loop that is slow to read it.
+        strays = frozenset() if is_reply_due else renewed.numbers - known
+        # What is unknown twice in a row, with no reply to come, has no other explanation.
         lost = strays & self._strays - self._held
         if lost:
             logger.warning("Giving back %d messages whose delivery was cut off.", len(lost))

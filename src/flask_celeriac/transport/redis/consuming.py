@@ -7,7 +7,7 @@ is there. Both commands travel on one connection, so that nothing blocks the eve
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from queue import Empty
 from time import monotonic
 from typing import Any
@@ -23,6 +23,7 @@ from .replies import Claimed, Delivery, claimed
 _MOST_AT_ONCE = 100
 _WITHOUT_PREFETCH = 1
 _SHORTEST_WAIT_S = 0.01
+_CLAIMS = ("EVALSHA", "EVAL")
 # What a stock producer sends with an ETA so near is left to the worker's timer.
 _NEAR_S = 1.0
 
@@ -48,6 +49,11 @@ class ConsumingChannel(PlacedChannel):
         self._keeps[queue] = not no_ack
         self._has_looked_in_vain = False
         return super().basic_consume(queue, no_ack, callback, consumer_tag, **kwargs)
+
+    @property
+    def is_claiming(self) -> bool:
+        """Whether the reply to a claim is to come."""
+        return bool(self._in_poll) and self._command in _CLAIMS
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         queues = self._queue_cycle.consume(len(self.active_queues))
@@ -75,6 +81,7 @@ class ConsumingChannel(PlacedChannel):
         script = scripts.script("claim")
         self._command = "EVAL" if self._is_script_unknown else "EVALSHA"
         name = script.text if self._is_script_unknown else script.sha
+        self.claimant.asking.add(self)
         self.client.connection.send_command(self._command, name, 1, *arguments)
 
     def _room(self) -> int:
@@ -85,19 +92,33 @@ class ConsumingChannel(PlacedChannel):
         if self._command == "BRPOP":
             return bool(super()._brpop_read(**options))
         try:
-            reply = self._read_reply(**options)
+            found = self._read_claimed(**options)
         finally:
             self._in_poll = None
+            self.claimant.asking.discard(self)
             self._flush_brpop_reauth()
         if self._command == "BLPOP":
             self._has_looked_in_vain = False
             raise Empty
-        if reply is None:
+        if found is None:
             raise Empty
-        found = claimed(reply)
         self._has_looked_in_vain = len(found.deliveries) < self._asked_for
         self._wait_s = self._until(found.next_due_s)
         return self._deliver_all(found)
+
+    def _read_claimed(self, **options: Any) -> Claimed | None:
+        """Return what a claim brought, now held; None where it is none, or came too late."""
+        reply = self._read_reply(**options)
+        if reply is None or self._command == "BLPOP":
+            return None
+        if monotonic() - self._brpop_sent_at >= self.lease_s:
+            # This process was frozen: the claims may be somebody else's. What is left of them
+            # is found at the next renewals, and given back.
+            logger.warning("A claim was answered after its lease had ended: it is not used.")
+            return None
+        found = claimed(reply)
+        self.claimant.hold(delivery.number for delivery in found.deliveries if delivery.number)
+        return found
 
     def _read_reply(self, **options: Any) -> Any:
         """Return the reply to the last command; None when the server does not know the script."""
@@ -125,8 +146,7 @@ class ConsumingChannel(PlacedChannel):
         return max(min(longest_s, round(next_due_s + 0.001, 3)), _SHORTEST_WAIT_S)
 
     def _deliver_all(self, found: Claimed) -> bool:
-        waiting = list(found.deliveries)
-        self.claimant.hold(delivery.number for delivery in waiting if delivery.number)
+        waiting = self._with_room(found.deliveries)
         messages = [(delivery, self._message(delivery)) for delivery in waiting]
         if found.has_cancelled:
             self._note_cancelled([message for _, message in messages if message])
@@ -139,6 +159,20 @@ class ConsumingChannel(PlacedChannel):
             self._return_undelivered([d.number for d, message in messages if message and d.number])
             raise
         return bool(waiting)
+
+    def _with_room(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Return those that may be delivered, and give back the rest.
+
+        There is less room than was asked for when the prefetch count has sunk meanwhile, as it
+        does when a task with an ETA has started.
+        """
+        room = self.qos.can_consume_max_estimate()
+        if room is None or len(deliveries) <= room:
+            return list(deliveries)
+        beyond = [delivery.number for delivery in deliveries[room:] if delivery.number]
+        if beyond:
+            self._return_undelivered(beyond)
+        return [d for i, d in enumerate(deliveries) if i < room or not d.number]
 
     def _message(self, delivery: Delivery) -> dict[str, Any] | None:
         """Return the message to be delivered; None when it went elsewhere."""

@@ -37,6 +37,21 @@ class Poller(_KombuPoller):  # type: ignore[misc]
             with contextlib.suppress(OSError):  # full: it wakes anyway
                 os.write(self._ears[1], b"\0")
 
+    def on_readable(self, fileno: int) -> Any:
+        """As in kombu, but a claim is read at once.
+
+        kombu leaves the reply until there is room. What it brings is written down for this
+        process already, while nobody runs it: the channel gives back what has no room.
+        """
+        channel, kind = self._fd_to_chan.get(fileno, (None, ""))
+        if kind == "BRPOP" and channel.is_claiming:
+            return channel.handlers[kind]()
+        return super().on_readable(fileno)
+
+    def _pause_brpop(self, channel: Any, fileno: int) -> None:
+        if not channel.is_claiming:
+            super()._pause_brpop(channel, fileno)
+
     def handle_event(self, fileno: int, event: int) -> Any:
         """As in kombu."""
         if self._ears is None or fileno != self._ears[0]:
