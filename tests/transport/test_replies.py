@@ -20,7 +20,7 @@ _names = itertools.count()
 
 
 @pytest.fixture
-def channel(redis_url: str) -> Iterator[Any]:
+def channel(redis_url: str, wait_until: Callable[..., None]) -> Iterator[Any]:
     """A channel that consumes from "q", two messages at most; nothing turns its loop."""
     urls.register()
     # A claimant of this test's own: each has a place, and the prefix is part of that.
@@ -32,6 +32,10 @@ def channel(redis_url: str) -> Iterator[Any]:
         consumer.register_callback(lambda _body, message: channel.taken.append(message))
         consumer.qos(prefetch_count=2)
         consumer.consume()
+        # The first look of the claimant's keeper; the next is far.
+        workers = f"{channel.layout.namespace}workers"
+        incarnation = channel.claimant.incarnation
+        wait_until(lambda: channel.store.client.zscore(workers, incarnation))
         yield channel
 
 

@@ -61,12 +61,14 @@ class Channel(ConsumingChannel):
     def park(self, delivery_tag: str, task: str) -> None:
         """Keep a delivered message until a worker knows *task*."""
         if number := self._given_up(delivery_tag):
-            self.store.park(self.claimant.incarnation, number, task)
+            claimant = self.claimant
+            claimant.move(number, lambda store: store.park(claimant.incarnation, number, task))
 
     def crash(self, delivery_tag: str) -> None:
         """Say that the process that ran a delivered message has ended."""
         if number := self._given_up(delivery_tag):
-            self.store.crash(self.claimant.incarnation, number)
+            claimant = self.claimant
+            claimant.move(number, lambda store: store.crash(claimant.incarnation, number))
 
     def discard_delivery(self, delivery_tag: str, reason: str) -> None:
         """Make a delivered message a dead letter."""

@@ -66,6 +66,7 @@ class Claimant:
         self.store = MessageStore(connect(_ANSWER_S), layout)
         self._held: set[int] = set()
         self._unsent: deque[int] = deque()
+        self._owed: dict[int, Callable[[MessageStore], object]] = {}
         self._is_away = False
         self._strays: frozenset[int] = frozenset()
         self._lock = threading.Lock()
@@ -77,8 +78,8 @@ class Claimant:
 
     @property
     def held(self) -> frozenset[int]:
-        """Numbers of the claims that were delivered and not settled or given back."""
-        return frozenset(self._held)
+        """Numbers of the claims that were delivered and not settled, given back or moved."""
+        return frozenset(self._held - self._owed.keys())
 
     def tag(self, number: int) -> str:
         """Return the delivery tag of claim *number*."""
@@ -94,6 +95,17 @@ class Claimant:
         self._unsent.append(number)
         if not self._is_away:
             self._send(self.store)
+
+    def move(self, number: int, act: Callable[[MessageStore], object]) -> None:
+        """Let a claim go elsewhere by *act*: at once, or as soon as the server answers."""
+        self._held.add(number)
+        self._owed[number] = act
+        if self._is_away:
+            return
+        try:
+            self._move_owed(self.store)
+        except (RedisError, OSError) as error:
+            logger.warning("A message is moved when the broker answers: %s", error)
 
     def give_back(self, numbers: Iterable[int], *, is_next: bool) -> None:
         """Make claims ready again.
@@ -120,6 +132,7 @@ class Claimant:
                 the lease has ended.
         """
         self._send(self.store)
+        self._move_owed(self.store)
         self._held.clear()
         return self.store.leave(self.incarnation)
 
@@ -135,9 +148,10 @@ class Claimant:
             redis.exceptions.RedisError: The server does not answer; safe to repeat.
         """
         self._send(store)
+        self._move_owed(store)
         # Before the server is asked: what is settled meanwhile is no stray.
         is_reply_due = bool(self.asking)
-        known = self.held.union(self._unsent)
+        known = self._held.union(self._unsent)
         renewed = store.renew(self.incarnation, lease_s=self.lease.lease_s)
         # A reply may be on its way, or wait for a loop that is slow to read it.
         strays = frozenset() if is_reply_due else renewed.numbers - known
@@ -152,6 +166,13 @@ class Claimant:
     def new_store(self) -> MessageStore:
         """Return a store with a connection of its own, for another thread."""
         return MessageStore(self._connect(self.lease.renew_s), self._layout)
+
+    def _move_owed(self, store: MessageStore) -> None:
+        with self._lock:
+            for number, act in list(self._owed.items()):
+                act(store)
+                self._held.discard(number)
+                del self._owed[number]
 
     def _send(self, store: MessageStore) -> None:
         """Send all that is owed; what fails stays owed."""

@@ -204,12 +204,8 @@ class ConsumingChannel(PlacedChannel):
             logger.warning("%d messages are given back when the lease has ended.", len(numbers))
 
     def bury(self, number: int, reason: str) -> None:
-        """Make a claimed message a dead letter; its waiters are told by a worker.
-
-        Raises:
-            redis.exceptions.RedisError: It may still be claimed; safe to repeat.
-        """
+        """Make a claimed message a dead letter; its waiters are told by a worker."""
         if number:
-            self.store.reject(self.claimant.incarnation, number, reason)
-            self.claimant.drop(number)
+            claimant = self.claimant
+            claimant.move(number, lambda store: store.reject(claimant.incarnation, number, reason))
         logger.error("A message is a dead letter now (%s): %s", number, reason)

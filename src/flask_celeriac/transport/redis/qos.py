@@ -41,7 +41,11 @@ class QoS(_KombuQoS):  # type: ignore[misc]
         """Give the message back behind those that wait, or make it a dead letter."""
         if (number := self.number(delivery_tag)) is not None:
             if requeue:
-                self.channel.claimant.give_back([number], is_next=False)
+                claimant = self.channel.claimant
+                claimant.move(
+                    number,
+                    lambda store: store.give_back(claimant.incarnation, [number], is_next=False),
+                )
             else:
                 self.channel.bury(number, "rejected without requeue")
         self.release(delivery_tag)
