@@ -14,7 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from . import imports, rounds, summary, table
+from . import costs, imports, rounds, summary, table
+from .costs import table as costs_table
 
 _RESULTS = Path(__file__).parent / "results"
 _PACKAGES = ("flask-celeriac", "flask", "celery", "kombu", "redis", "hiredis")
@@ -29,15 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.quick:
         vars(options).update(_QUICK)
+    measured = _costs if options.costs or options.full else _measured
     began_at = datetime.now(UTC)
     loads = [os.getloadavg()]
-    results = _measured(options)
+    results = measured(options)
     loads.append(os.getloadavg())
     results = {"about": _about(options, began_at, loads), **results}
     options.results.mkdir(parents=True, exist_ok=True)
     path = options.results / f"{began_at:%Y%m%dT%H%M%SZ}.json"
     path.write_text(json.dumps(results, indent=1))
-    print(table.render(results))
+    print(table.render(results) if "pools" in results else costs_table.render(results))
     print(f"\nWritten to {path}")
     return 0
 
@@ -45,16 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _measured(options: argparse.Namespace) -> dict[str, Any]:
     raw: dict[str, Any] = {}
     pools: dict[str, Any] = {}
-    for pool in options.pools:
-        concurrency = options.concurrency or _SLOTS.get(pool, 2)
-        measured = rounds.measure(
-            rounds.Plan(
-                pool, concurrency, options.tasks, options.turns, options.starts, options.loglevel
-            ),
-            _say,
-        )
-        pools[pool] = summary.of_rounds(measured)
-        raw[pool] = _plain(measured)
+    for plan in _plans(options):
+        measured = rounds.measure(plan, _say)
+        pools[plan.pool] = summary.of_rounds(measured)
+        raw[plan.pool] = _plain(measured)
     _say("start of programs")
     starts = imports.measure(options.import_pairs) if options.import_pairs else {}
     added = summary.of_imports(starts)
@@ -62,9 +58,27 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "pools": pools,
         "imports": added,
-        "targets": [{**asdict(target), "verdict": target.verdict} for target in judged],
+        "targets": _judged(judged),
         "raw": {"pools": raw, "imports": _plain(starts)},
     }
+
+
+def _costs(options: argparse.Namespace) -> dict[str, Any]:
+    scale = costs.FULL if options.full else costs.QUICK if options.quick else costs.DEFAULT
+    found = costs.measure(scale, _plans(options), _say)
+    return {"costs": found, "targets": _judged(costs.targets(found))}
+
+
+def _plans(options: argparse.Namespace) -> list[rounds.Plan]:
+    sizes = options.tasks, options.turns, options.starts, options.loglevel
+    return [
+        rounds.Plan(pool, options.concurrency or _SLOTS.get(pool, 2), *sizes)
+        for pool in options.pools
+    ]
+
+
+def _judged(targets: Sequence[summary.Target]) -> list[dict[str, Any]]:
+    return [{**asdict(target), "verdict": target.verdict} for target in targets]
 
 
 def _plain(value: Any) -> Any:
@@ -94,6 +108,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     add = parser.add_argument
     add("--quick", action="store_true", help="only see that everything runs")
+    add("--costs", action="store_true", help="what a task costs in Redis, in place of times")
+    add("--full", action="store_true", help="the costs, behind a million waiting messages")
     add("--pools", nargs="*", default=[*_SLOTS], help="pools of the worker")
     add("--concurrency", type=int, help=f"slots of each pool, in place of {_SLOTS}")
     add("--tasks", type=int, default=100, help="tasks in a round")

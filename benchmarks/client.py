@@ -38,6 +38,26 @@ class Client:
                 sent.append(delay(number))
             return {"elapsed_s": time.perf_counter() - began}
 
+    def send(self, count: int, countdown_s: float | None = None) -> dict[str, Any]:
+        """Send *count* tasks whose results nobody awaits."""
+        for number in range(count):
+            self._echo.apply_async((number,), countdown=countdown_s)
+        return {}
+
+    def take(self, count: int) -> dict[str, Any]:
+        """Take *count* messages as a worker does, and keep them."""
+        self._taking = self._echo.app.connection_for_read()
+        channel = self._taking.channel()
+        taken = sum(channel.basic_get("celery") is not None for _ in range(count))
+        if taken != count:
+            raise AssertionError(f"{taken} messages instead of {count}")
+        return {}
+
+    def give_back(self) -> dict[str, Any]:
+        """Give back what was taken."""
+        self._taking.release()
+        return {}
+
     def collect(self) -> dict[str, Any]:
         """Wait for what was sent, and check each result."""
         sent, self._sent = self._sent, []

@@ -97,20 +97,37 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Rounds:
 def _all_sides(plan: Plan, url: str, folder: Path) -> Iterator[Mapping[str, Side]]:
     """Start Flask-Celeriac on both transports; plain Celery with what resulted on its own."""
     server, _, _ = url.rpartition("/")
-    options: dict[str, Any] = {
-        "pool": plan.pool,
-        "concurrency": plan.concurrency,
-        "loglevel": plan.loglevel,
-    }
     with ExitStack() as stack:
-        ours = Side("celeriac", f"{server}/1", folder, given={}, **options)
-        kombu = Side("kombu", f"{server}/2", folder, given={}, **options)
-        for side in (ours, kombu):
-            stack.enter_context(side)
-        plain = Side("plain", f"{server}/3", folder, given=kombu.settings, **options)
-        stack.enter_context(plain)
+        ours = stack.enter_context(_side("celeriac", plan, f"{server}/1", folder, {}))
+        kombu = stack.enter_context(_side("kombu", plan, f"{server}/2", folder, {}))
+        plain = stack.enter_context(_side("plain", plan, f"{server}/3", folder, kombu.settings))
         _require_same_settings(plain, kombu)
         yield {side.name: side for side in (plain, kombu, ours)}
+
+
+@contextmanager
+def one_side(name: str, plan: Plan, url: str, folder: Path) -> Iterator[Side]:
+    """Start one side alone on the database *url*; for plain Celery the other is asked first."""
+    folder.mkdir(exist_ok=True)
+    given: dict[str, Any] = {}
+    if name == BASELINE:
+        with _side("kombu", plan, url, folder, {}) as kombu:
+            given = kombu.settings
+        kombu.redis.flushdb()
+    with _side(name, plan, url, folder, given) as side:
+        yield side
+
+
+def _side(name: str, plan: Plan, url: str, folder: Path, given: dict[str, Any]) -> Side:
+    return Side(
+        name,
+        url,
+        folder,
+        pool=plan.pool,
+        concurrency=plan.concurrency,
+        loglevel=plan.loglevel,
+        given=given,
+    )
 
 
 def _require_same_settings(one: Side, other: Side) -> None:

@@ -45,6 +45,7 @@ class Side:
 
     Attributes:
         settings: What the processes ended up with, by their role: "worker", "client".
+        redis: A client on the side's database; no process of the side has a part in it.
         worker, client: Clocks of the processor time that the processes use.
 
     Args:
@@ -74,12 +75,12 @@ class Side:
         self._places = {"broker_url": url, "result_backend": url}
         self._given = given
         self._pool = ["--pool", pool, "--concurrency", str(concurrency), "--loglevel", loglevel]
-        self._redis = redis.Redis.from_url(url)
+        self.redis = redis.Redis.from_url(url)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.callback(self._redis.close)
+            stack.callback(self.redis.close)
             self._worker = self._start_worker(stack)
             self._client = self._start_client(stack)
             self.worker = ProcessorClock(self._worker.pid)
@@ -116,7 +117,7 @@ class Side:
             SideError: Not within two minutes.
         """
         deadline = time.monotonic() + _DRAIN_WITHIN_S
-        while self._redis.llen(_QUEUE) or self._redis.hlen(self._taken_key):
+        while self.redis.llen(_QUEUE) or self.redis.hlen(self._taken_key):
             if time.monotonic() > deadline or self._worker.poll() is not None:
                 raise SideError(f"{self.name}: not drained.\n{self._last_words('worker')}")
             time.sleep(_LOOK_EVERY_S)
@@ -139,7 +140,7 @@ class Side:
     def _find_taken_key(self, deadline: float) -> str:
         """Return where the worker's transport keeps what is taken and not yet acknowledged."""
         while self._transport == "celeriac":
-            for name in self._redis.zrange(f"{namespace()}workers", 0, -1):
+            for name in self.redis.zrange(f"{namespace()}workers", 0, -1):
                 # A web process has no claims, and the database had no other worker that lives.
                 if f".{self._worker_pid}." in name.decode():
                     return claims_key("", name.decode())

@@ -36,7 +36,7 @@ def _lines(results: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield from aligned(_import_rows(results["imports"]))
     yield ""
-    yield from aligned(_target_rows(results["targets"]))
+    yield from aligned(target_rows(results["targets"]))
 
 
 def _pool_rows(pool: str, measures: Mapping[str, Any]) -> Iterator[Sequence[str]]:
@@ -63,7 +63,8 @@ def _import_rows(imports: Mapping[str, Any]) -> Iterator[Sequence[str]]:
             )
 
 
-def _target_rows(targets: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[str]]:
+def target_rows(targets: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[str]]:
+    """Yield the targets, each with what was found and the verdict."""
     yield "target", "at most", "found", "95 %", ""
     for target in targets:
         figure, unit = target["figure"], f" {target['unit']}".rstrip()
