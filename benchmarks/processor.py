@@ -21,7 +21,7 @@ class ProcessorClock:
     def __init__(self, pid: int) -> None:
         if sys.platform != "linux":
             raise OSError("the benchmark reads processor times as Linux gives them")
-        self._clocks = [_clock_of(each) for each in (pid, *_descendants(pid, _parents()))]
+        self._clocks = [_clock_of(each) for each in (pid, *descendants(pid))]
         self.read_s()
 
     def read_s(self) -> float:
@@ -31,6 +31,11 @@ class ProcessorClock:
             OSError: One of the processes has ended.
         """
         return sum(map(time.clock_gettime_ns, self._clocks)) / 1e9
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes that *pid* started, and those that they started."""
+    return [*_descendants_among(pid, _parents())]
 
 
 def _clock_of(pid: int) -> int:
@@ -49,8 +54,8 @@ def _parents() -> dict[int, int]:
     return parents
 
 
-def _descendants(pid: int, parents: dict[int, int]) -> Iterable[int]:
+def _descendants_among(pid: int, parents: dict[int, int]) -> Iterable[int]:
     for child, parent in parents.items():
         if parent == pid:
             yield child
-            yield from _descendants(child, parents)
+            yield from _descendants_among(child, parents)
