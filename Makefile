@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := $(shell find src -name '*.py' -o -name '*.lua' -o -name '*.html' -o -name '*.css' -o -name '*.js')
 DEMO := examples/flask-celery-demo
 
-.PHONY: help demo test chaos lint format types bench clean
+.PHONY: help demo test chaos lint format types bench soak clean
 
 help:
 	@echo 'make demo    set up and run the demo; Ctrl-C stops it (ARGS="--port 5001")'
@@ -17,7 +17,8 @@ help:
 	@echo 'make chaos   fault tests with leases as shipped; half an hour'
 	@echo 'make lint    ruff: rules and format'
 	@echo 'make types   mypy (strict) and pyright'
-	@echo 'make bench   benchmarks beside plain Celery'
+	@echo 'make bench   benchmarks beside plain Celery (ARGS="--costs": what a task costs in Redis)'
+	@echo 'make soak    20 minutes of load and faults: nothing lost, stuck or doubled (ARGS="--minutes 5")'
 	@echo 'make clean   remove what the others made'
 
 demo: $(VENV)/demo
@@ -45,6 +46,9 @@ types: $(VENV)/types
 bench: $(VENV)/test
 	$(BIN)/python -m benchmarks $(ARGS)
 
+soak: $(VENV)/soak
+	$(BIN)/python -m benchmarks.soak $(ARGS)
+
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -61,6 +65,10 @@ $(VENV)/demo: $(VENV)/made pyproject.toml $(SOURCES) $(DEMO)/requirements.txt
 
 $(VENV)/test: $(VENV)/made pyproject.toml $(SOURCES)
 	$(PIP) install --quiet '.[embedded,dev]' --group test
+	@touch $@
+
+$(VENV)/soak: $(VENV)/test
+	$(PIP) install --quiet --group soak
 	@touch $@
 
 $(VENV)/lint: $(VENV)/made pyproject.toml

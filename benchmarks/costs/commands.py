@@ -93,36 +93,33 @@ class _Watch:
             before = self._stats()
             act()
             window.stats = self._stats() - before
-        # The first INFO is in the statistics after it ended, and both are in MONITOR.
-        window.own["INFO"] -= 1
         return window
 
     @contextmanager
     def _monitored(self, window: Window) -> Iterator[None]:
-        begun, over = threading.Event(), threading.Event()
-        thread = threading.Thread(target=self._listen, args=(window, begun, over))
+        begun = threading.Event()
+        thread = threading.Thread(target=self._listen, args=(window, begun), daemon=True)
         thread.start()
         if not begun.wait(_ANSWER_S):
             raise TimeoutError("MONITOR does not answer")
-        try:
-            yield
-        finally:
-            over.set()
-            self._client.echo("over")
-            thread.join(_ANSWER_S)
+        yield
+        thread.join(_ANSWER_S)
 
-    def _listen(self, window: Window, begun: threading.Event, over: threading.Event) -> None:
-        pool = self._client.connection_pool
-        with redis.Redis(
-            connection_pool=redis.ConnectionPool(**pool.connection_kwargs)
-        ).monitor() as m:
+    def _listen(self, window: Window, begun: threading.Event) -> None:
+        """Count from the first of the benchmark's INFO, which the second one counts, to that."""
+        settings = self._client.connection_pool.connection_kwargs
+        client = redis.Redis(connection_pool=redis.ConnectionPool(**settings))
+        with client.monitor() as monitor:
             begun.set()
-            for call in m.listen():
+            for call in monitor.listen():
                 name = call["command"].split(" ", 1)[0].upper()
-                address = f"{call['client_address']}:{call['client_port']}"
-                if address == self._own and name == "ECHO" and over.is_set():
+                is_own = f"{call['client_address']}:{call['client_port']}" == self._own
+                is_edge = is_own and name == "INFO"
+                if is_edge and window.own:
                     return
-                kind = window.own if address == self._own else window.client
+                if not (is_edge or window.own):
+                    continue
+                kind = window.own if is_own else window.client
                 (window.inner if call["client_type"] == "lua" else kind)[name] += 1
 
     def _stats(self) -> int:

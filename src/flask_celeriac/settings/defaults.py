@@ -145,6 +145,13 @@ def _claims(*, is_up: bool) -> Iterator[Default]:
         False,
         "A lost connection gives nothing back: running tasks go on and are acknowledged later.",
     )
+    yield Default(
+        "task_publish_retry_policy",
+        {"max_retries": 30, "interval_start": 0, "interval_step": 0.2, "interval_max": 1.0},
+        "A task whose retry can not be sent fails: a worker tries for half a minute, as long as a"
+        " restart of Redis may take. What arrived is not doubled.",
+        "worker",
+    )
 
 
 def _soft_shutdown_s(*, is_up: bool) -> float:

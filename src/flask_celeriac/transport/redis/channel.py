@@ -128,6 +128,13 @@ class Channel(ConsumingChannel):
             self.qos.append(taken, taken.delivery_tag)
         return taken
 
+    def _size(self, queue: str) -> int:
+        return self.store.size(queue)
+
+    def _has_queue(self, queue: str, **_: Any) -> bool:
+        # One command, where kombu sends six: every worker asks this every few seconds.
+        return self.store.has_ready(queue)
+
     def _purge(self, queue: str) -> int:
         return self.store.purge(queue)
 

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -68,6 +69,7 @@ class Claimant:
         self._held: set[int] = set()
         self._unsent: deque[int] = deque()
         self._owed: dict[int, Callable[[MessageStore], object]] = {}
+        self._leased_until_s = time.monotonic() + lease.lease_s
         self._is_away = False
         self._strays: frozenset[int] = frozenset()
         self._lock = threading.Lock()
@@ -85,6 +87,13 @@ class Claimant:
     def tag(self, number: int) -> str:
         """Return the delivery tag of claim *number*."""
         return delivery_tag(self.incarnation, number)
+
+    def has(self, number: int) -> bool:
+        """Return whether nobody else can have claim *number*, as far as is known here.
+
+        False after the process was frozen, until a renewal has said what is left.
+        """
+        return number in self._held and time.monotonic() < self._leased_until_s
 
     def hold(self, numbers: Iterable[int]) -> None:
         """Note claims that the server has written down for this process."""
@@ -158,7 +167,11 @@ class Claimant:
         # Before the server is asked: what is settled meanwhile is no stray.
         is_reply_due = bool(self.asking)
         known = self._held.union(self._unsent)
+        until_s = time.monotonic() + self.lease.lease_s
         renewed = store.renew(self.incarnation, lease_s=self.lease.lease_s)
+        # Others have what was taken away; an end that is owed is refused by the server.
+        self._held.difference_update(known - renewed.numbers)
+        self._leased_until_s = until_s
         # A reply may be on its way, or wait for a loop that is slow to read it.
         strays = frozenset() if is_reply_due else renewed.numbers - known
         # What is unknown twice in a row, with no reply to come, has no other explanation.

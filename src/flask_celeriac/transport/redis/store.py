@@ -202,6 +202,11 @@ class MessageStore:
                 pipe.llen(self.layout.ready_key(queue, step))
             return sum(pipe.execute())
 
+    def has_ready(self, queue: str) -> bool:
+        """Return whether any message of *queue* is ready; asks the server once."""
+        keys = [self.layout.ready_key(queue, step) for step in self.layout.steps]
+        return bool(self.client.exists(*keys))
+
     def purge(self, queue: str) -> int:
         """Delete what waits in *queue*: ready, delayed, suspected and parked.
 
