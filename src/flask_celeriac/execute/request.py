@@ -14,7 +14,6 @@ from celery.worker import state
 from flask_celeriac.transport.redis.channel import Channel
 from flask_celeriac.transport.redis.keys import claim_of
 
-
 logger = logging.getLogger(__name__)
 
 
