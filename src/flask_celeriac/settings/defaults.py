@@ -1,4 +1,4 @@
-"""The safe profile for Celery's own transports: each default, and the reason why it is one.
+"""The safe profile: each default, and the reason why it is one.
 
 Senders (web, shell) and workers need opposite times. A request must not wait for a broker that is
 gone, so a sender gives up within `SEND_WITHIN_S`. A worker that gives up early loses results and
@@ -8,10 +8,10 @@ runs tasks twice, so it waits longer and reconnects for ever. Celery has one set
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from .model import Process
+from .deliveries import carried_by_celery, carried_by_us
+from .model import Default, Process
 from .urls import Family
 
 SEND_WITHIN_S = 2.0
@@ -37,16 +37,6 @@ _VISIBILITY_OF_STOCK_WORKERS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Default:
-    """One setting ("name" or "name.option"), its safe value, why, and in which processes."""
-
-    key: str
-    value: Any
-    reason: str
-    process: Process = "all"
-
-
 def safe_defaults(
     values: Mapping[str, Any], *, broker: Family, backend: Family, is_ours: bool, is_up: bool
 ) -> tuple[Default, ...]:
@@ -66,7 +56,7 @@ def safe_defaults(
     is_carried = is_ours and broker == "redis"
     return (
         *_execution(values),
-        *(_claims(is_up=is_up) if is_carried else _deliveries(broker, is_up=is_up)),
+        *(carried_by_us(is_up=is_up) if is_carried else carried_by_celery(broker, is_up=is_up)),
         *_connection(broker),
         *(_redis_broker(values, is_carried=is_carried) if broker == "redis" else ()),
         *(_rabbitmq(values) if broker == "rabbitmq" else ()),
@@ -96,67 +86,6 @@ def _execution(values: Mapping[str, Any]) -> Iterator[Default]:
         list(values.get("accept_content") or ["json"]),
         "Results are read like tasks: never pickle or YAML.",
     )
-
-
-def _deliveries(broker: Family, *, is_up: bool) -> Iterator[Default]:
-    """What becomes of tasks whose worker or connection is lost, on Celery's own transports."""
-    yield Default(
-        "worker_soft_shutdown_timeout",
-        _soft_shutdown_s(is_up=is_up),
-        "On SIGQUIT running tasks get this many seconds to end; then they are given back. On"
-        " SIGTERM Celery waits for them without an end.",
-    )
-    yield Default(
-        "task_retry_on_worker_lost",
-        True,
-        "A task whose pool process died is sent again, at most max_retries times (3) and"
-        " default_retry_delay later (180 s): Celery takes both from the task, no setting shortens"
-        " the delay.",
-    )
-    yield Default(
-        "worker_cancel_long_running_tasks_on_connection_loss",
-        broker == "redis",
-        "On Redis a lost connection gives running tasks back, so the running copy is ended."
-        if broker == "redis"
-        else "Only on Redis a running copy is ended when the connection is lost.",
-    )
-    yield Default(
-        "worker_eta_task_limit",
-        1000,
-        "Delayed tasks wait in a worker's memory: more than these stay in the broker.",
-    )
-
-
-def _claims(*, is_up: bool) -> Iterator[Default]:
-    """The same on our transport, which counts attempts and keeps delays in Redis."""
-    yield Default(
-        "worker_soft_shutdown_timeout",
-        _soft_shutdown_s(is_up=is_up),
-        "On SIGTERM running tasks get this many seconds to end; then they are given back.",
-    )
-    yield Default(
-        "task_reject_on_worker_lost",
-        True,
-        "A task whose pool process died goes back to Redis, which counts: the third time it becomes"
-        " a dead letter.",
-    )
-    yield Default(
-        "worker_cancel_long_running_tasks_on_connection_loss",
-        False,
-        "A lost connection gives nothing back: running tasks go on and are acknowledged later.",
-    )
-    yield Default(
-        "task_publish_retry_policy",
-        {"max_retries": 30, "interval_start": 0, "interval_step": 0.2, "interval_max": 1.0},
-        "A task whose retry can not be sent fails: a worker tries for half a minute, as long as a"
-        " restart of Redis may take. What arrived is not doubled.",
-        "worker",
-    )
-
-
-def _soft_shutdown_s(*, is_up: bool) -> float:
-    """Seconds; Celery's prefork needs 1.7 s more to end, and `up` stops everything within ten."""
-    return 6.0 if is_up else 20.0
 
 
 def _connection(broker: Family) -> Iterator[Default]:

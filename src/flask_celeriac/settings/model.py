@@ -17,6 +17,16 @@ class CelerySettingWarning(UserWarning):
 
 
 @dataclass(frozen=True, slots=True)
+class Default:
+    """One setting ("name" or "name.option"), its safe value, why, and in which processes."""
+
+    key: str
+    value: Any
+    reason: str
+    process: Process = "all"
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """One safe default that was considered.
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .convert import copied
-from .defaults import Default, safe_defaults
-from .model import Applied
+from .defaults import safe_defaults
+from .model import Applied, Default
 from .names import stock_default
 from .urls import family_of
 

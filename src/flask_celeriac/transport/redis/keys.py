@@ -17,7 +17,7 @@ All but the ready lists begin with ``<global_keyprefix>celeriac:<version>:``.
     unreported            set     until reported      numbers of dead without a FAILURE result
     cancelled             zset    30 days             task id -> time of the call (ms)
     cancellations         string  for ever            how many calls there were
-    token:<token>         string  10 minutes          a publish that has arrived
+    token:<token>         string  10 min, links 24 h  a publish that has arrived
     bell:<queue>          list    until taken         one element: look into the queue
     seq                   string  for ever            the last number given to a claim
 
