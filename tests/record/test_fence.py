@@ -73,6 +73,22 @@ def test_a_fenced_store_is_one_round_trip(make_app: MakeApp, client: redis.Redis
     }
 
 
+def test_a_task_that_is_acknowledged_when_it_starts_has_no_claim_to_lose(
+    make_app: MakeApp, client: redis.Redis
+) -> None:
+    app = make_app()
+
+    @app.task(name="add", acks_late=False, shared=False)
+    def add() -> None: ...
+
+    app.finalize()
+    app.backend.store_result("a", 1, states.SUCCESS, request=run())
+    assert app.AsyncResult("a").get(timeout=5) == 1
+    assert not app.backend.is_late(run())
+    add.acks_late = True
+    assert app.backend.is_late(run())
+
+
 def test_what_a_late_run_stores_for_others_is_left_out_too(
     make_app: MakeApp, client: redis.Redis
 ) -> None:

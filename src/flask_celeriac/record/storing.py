@@ -64,8 +64,17 @@ class Store:
         claim = claim_of(request, self._prefix)
         if claim is None:
             task = self._backend.app.current_worker_task
-            claim = claim_of(task and task.request, self._prefix)
-        return claim
+            request = task and task.request
+            claim = claim_of(request, self._prefix)
+        return claim if claim and self._ends_late(request) else None
+
+    def _ends_late(self, request: Any) -> bool:
+        """Tell whether the claim of *request* lasts until its task has ended.
+
+        A task that is acknowledged when it starts has none any more.
+        """
+        task = self._backend.app.tasks.get(getattr(request, "task", None))
+        return task is None or bool(task.acks_late)
 
     def has(self, claim: Claim | None) -> bool:
         """Tell whether *claim* is there; True when there is nothing to check."""
