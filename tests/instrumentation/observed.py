@@ -1,8 +1,9 @@
 """One application under observation, with our extension or without: worker, beat and sender.
 
-Configured by OBSERVED_KIND ("ours" or "plain"), OBSERVED_TOOL ("sentry", "opentelemetry" or ""),
-OBSERVED_URL and OBSERVED_FILE, into which the tool writes what it would send. As a program it is
-the sender: one request sends tasks of all sorts, and their results are awaited.
+Configured by OBSERVED_KIND ("ours", "plain", or "attached": plain on our transport), OBSERVED_TOOL
+("sentry", "opentelemetry" or ""), OBSERVED_URL and OBSERVED_FILE, into which the tool writes what
+it would send. As a program it is the sender: one request sends tasks of all sorts, and their
+results are awaited.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from celery.schedules import schedule
 from flask import Flask
 
 from flask_celeriac import Celeriac
+from flask_celeriac.transport.attach import attach
 
 WAIT_S = 40
 URL = os.environ["OBSERVED_URL"]
@@ -36,8 +38,16 @@ SCHEDULE = {"hourly": {"task": "observed.add", "schedule": Soon(1.0), "args": (1
 
 app = Flask("observed")
 celeriac = Celeriac()
-plain = Celery("observed", broker=URL, backend=URL, set_as_current=not IS_OURS)
-plain.conf.update(task_acks_late=True, worker_prefetch_multiplier=1, beat_schedule=SCHEDULE)
+plain = Celery("observed", backend=URL, set_as_current=not IS_OURS)
+configuration: dict[str, Any] = {
+    "broker_url": URL,
+    "task_acks_late": True,
+    "worker_prefetch_multiplier": 1,
+    "beat_schedule": SCHEDULE,
+}
+if os.environ["OBSERVED_KIND"] == "attached":
+    attach(plain, configuration)
+plain.conf.update(configuration)
 task: Any = celeriac.task if IS_OURS else plain.task
 
 

@@ -16,10 +16,8 @@ import redis
 
 HERE = Path(__file__).parent
 KINDS = ("ours", "plain")
-_PROGRAMS = {
-    "ours": ("flask", "--app", "observed", "celery"),
-    "plain": ("celery", "-A", "observed:celery"),
-}
+_OURS = ("flask", "--app", "observed", "celery")
+_PLAIN = ("celery", "-A", "observed:celery")
 
 
 @dataclass
@@ -49,7 +47,7 @@ class Stage:
 
     def command(self, *words: str) -> None:
         """Start a command of the application's program: a worker, or beat."""
-        self.start(*_PROGRAMS[self.kind], *words)
+        self.start(*(_OURS if self.kind == "ours" else _PLAIN), *words)
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("ab") as log:
@@ -72,8 +70,9 @@ class Stage:
         self.processes.append(process)
         return process
 
-    def worker(self, pool: str) -> None:
-        self.command("worker", "-P", pool, "-c", "2", "-l", "info", "--without-mingle")
+    def worker(self, pool: str, *options: str, slots: int = 2) -> None:
+        quiet = ("-l", "info", "--without-mingle", "--without-gossip")
+        self.command("worker", "-P", pool, "-c", str(slots), *quiet, *options)
 
     def end(self) -> None:
         """End all; what a worker runs is finished first."""
