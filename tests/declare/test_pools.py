@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,17 @@ def test_each_run_has_a_fresh_context_that_is_torn_down(sample, torn_down, name)
     for result in results:
         assert result.get(timeout=20) == FRESH
         assert torn_down(result.id) == ["NoneType"]
+
+
+def test_what_waits_follows_at_once_upon_what_has_ended(sample):
+    with sample.flask_app.app_context():
+        sample.see.delay().get(timeout=20)
+        began_s = time.monotonic()
+        results = [sample.see.delay() for _ in range(20)]
+    for result in results:
+        result.get(timeout=20)
+    # Two at a time; an event loop that is not woken turns once a second.
+    assert time.monotonic() - began_s < 3
 
 
 @pytest.mark.parametrize("name", ["fail", "fail_shared"])

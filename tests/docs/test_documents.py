@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import redis
 from document import Block, Reader, blocks, commands, files, first_missing
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 ADOPT = ROOT / "docs" / "how-to" / "adopt.md"
-RELIABILITY = ROOT / "docs" / "explanation" / "reliability.md"
 RUN = (README, TUTORIAL, ADOPT)
 STARTING_POINTS = list(dict.fromkeys(block.section for block in blocks(ADOPT)))
 #: Kinds of blocks that nobody runs.
@@ -92,26 +88,3 @@ def test_lines_are_compared_in_order_and_dots_stand_for_anything() -> None:
     assert first_missing(["one two", "three ... s", "...", "four"], printed) is None
     assert first_missing(["four", "one two"], printed) == "one two"
     assert first_missing(["three"], printed) == "three"
-
-
-def test_the_plain_application_of_the_document_runs_on_our_transport(
-    new_reader: Callable[[], Reader], redis_url: str
-) -> None:
-    reader = new_reader()
-    [block] = re.findall(r"```python\n(# plain\.py\n.*?)```", RELIABILITY.read_text(), re.DOTALL)
-    task = "\n\n@app.task\ndef add(x, y):\n    return x + y\n"
-    plain = reader.folder / "plain.py"
-    plain.write_text(block.replace("redis://localhost:6379/0", redis_url) + task)
-    command = [sys.executable, "-m", "celery", "-A", "plain", "worker", "-P", "threads"]
-    worker = subprocess.Popen(command, cwd=reader.folder)
-    try:
-        ask = "from plain import add\nprint(add.delay(2, 3).get(timeout=20))"
-        done = subprocess.run(
-            [sys.executable, "-c", ask], cwd=reader.folder, capture_output=True, text=True
-        )
-        assert done.stdout == "5\n", done.stderr
-        with redis.Redis.from_url(redis_url) as client:
-            assert client.zcard("celeriac:1:workers") == 1
-    finally:
-        worker.terminate()
-        assert worker.wait(30) == 0

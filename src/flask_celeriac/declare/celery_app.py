@@ -19,6 +19,7 @@ from kombu.utils.objects import cached_property
 
 from flask_celeriac.errors import ArgumentsNotJSON, BrokerMissing
 from flask_celeriac.record import urls as record_urls
+from flask_celeriac.transport.attach import AMQP, CONTROL
 from flask_celeriac.transport.redis import urls
 from flask_celeriac.transport.redis.messages import PUBLISH_TOKEN
 
@@ -95,8 +96,8 @@ class FlaskCelery(Celery):
 
     task_cls: Any = FlaskTask
     registry_cls: Any = FlaskTaskRegistry
-    amqp_cls: Any = "flask_celeriac.declare.amqp:FlaskAMQP"
-    control_cls: Any = "flask_celeriac.declare.control:FlaskControl"
+    amqp_cls: Any = AMQP
+    control_cls: Any = CONTROL
     finalized: bool
     is_ready = False
     is_finalizing = False

@@ -1,4 +1,4 @@
-"""Waiting for messages without Celery's event loop, as in green pools."""
+"""Waiting for messages, and hearing at once that there is room for more."""
 
 from __future__ import annotations
 
@@ -12,11 +12,19 @@ from kombu.transport import redis as kombu_redis
 _KombuPoller: Any = kombu_redis.MultiChannelPoller
 
 
+def _turn() -> None:
+    """Do nothing: each turn of an event loop asks for messages."""
+
+
 class Poller(_KombuPoller):  # type: ignore[misc]
     """kombu's, but the end of a task is heard while no more messages may be taken.
 
-    kombu then waits for a socket that has nothing to say, two seconds in a Celery worker.
+    kombu then waits for a socket that has nothing to say: two seconds in a worker of a green pool,
+    and one in the event loop of others, which does not see what is settled in a thread.
     """
+
+    #: Celery's event loop, in a worker that has one.
+    loop: Any = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,6 +40,8 @@ class Poller(_KombuPoller):  # type: ignore[misc]
 
     def wake(self) -> None:
         """Say that there may be room again; from any thread or greenlet."""
+        if self.loop is not None:
+            self.loop.call_soon(_turn)
         if self._is_full and self._ears is not None:
             self._is_full = False
             with contextlib.suppress(OSError):  # full: it wakes anyway

@@ -29,6 +29,12 @@ class Transport(kombu_redis.Transport):
         super().__init__(*args, **options)
         self.cycle = Poller()
 
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """As in kombu; from now on what makes room for messages turns *loop*."""
+        super().register_with_event_loop(connection, loop)
+        cycle: Any = self.cycle
+        cycle.loop = loop
+
 
 class TLSChannel(Channel):
     """Certificates are verified unless `broker_use_ssl` or the URL says otherwise."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from celery.app.control import Control
+from celery.app import control
 
-from flask_celeriac.transport.redis.channel import Channel
+from .redis.channel import Channel
 
 
-class FlaskControl(Control):
+class Control(control.Control):
     """Celery's, with a `revoke` that is kept in Redis on our transport."""
 
     def revoke(self, task_id: str | Iterable[str], *args: Any, **options: Any) -> Any:

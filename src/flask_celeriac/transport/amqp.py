@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery.app.amqp import AMQP
+from celery.app import amqp
 from kombu import Connection
 
-from flask_celeriac.transport.redis import urls
+from .redis import urls
 
 
 class ShownConnection(Connection):
@@ -18,7 +18,7 @@ class ShownConnection(Connection):
         return urls.stock(str(super().as_uri(*args, **options)))
 
 
-class FlaskAMQP(AMQP):
-    """Makes such connections."""
+class AMQP(amqp.AMQP):
+    """Celery's, but it makes such connections."""
 
     Connection = ShownConnection
