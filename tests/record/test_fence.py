@@ -94,7 +94,7 @@ def test_what_a_late_run_stores_for_others_is_left_out_too(
 ) -> None:
     app = make_app()
 
-    @app.task(name="late", bind=True)
+    @app.task(name="late", bind=True, shared=False)
     def late(self: Any) -> None:
         self.backend.store_result("next-in-chain", 1, states.SUCCESS)
 

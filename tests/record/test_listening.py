@@ -56,7 +56,7 @@ def test_two_hundred_threads_wait_on_one_connection(
 
 
 def test_tasks_that_nobody_waits_for_subscribe_to_nothing(app: Celery, client: redis.Redis) -> None:
-    @app.task(name="noop")
+    @app.task(name="noop", shared=False)
     def noop() -> None: ...
 
     before = client.info("commandstats")

@@ -263,7 +263,7 @@ def test_a_wrong_entry_of_the_beat_schedule_is_named(problems_of, entry, problem
 def test_a_good_beat_schedule_is_kept_and_tasks_become_names(read):
     app = Celery("shop", set_as_current=False)
 
-    @app.task(name="shop.mail")
+    @app.task(name="shop.mail", shared=False)
     def mail() -> None:
         """Do nothing."""
 

@@ -50,7 +50,7 @@ def sender(read) -> Callable[..., Any]:
         config = {"CELERY_BROKER_URL": broker, "CELERY_RESULT_BACKEND": backend}
         app.conf.update(read(config, is_production=True).celery)
 
-        @app.task(name="times")
+        @app.task(name="times", shared=False)
         def times() -> None:
             """Run elsewhere."""
 
