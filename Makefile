@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := $(shell find src -name '*.py' -o -name '*.lua' -o -name '*.html' -o -name '*.css' -o -name '*.js')
 DEMO := examples/flask-celery-demo
+# Tests mostly wait; what they share (a server, an application's folder) is shared within a file.
+SIDE_BY_SIDE := -n 3 --dist loadfile
 
 .PHONY: help demo test chaos lint format types bench soak clean
 
@@ -25,11 +27,11 @@ demo: $(VENV)/demo
 	cd $(DEMO) && exec ../../$(BIN)/flask --app service celery up $(ARGS)
 
 test: $(VENV)/test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 # CI runs the same tests with short leases, as part of `make test`.
 chaos: $(VENV)/test
-	CELERIAC_CHAOS=full $(BIN)/python -m pytest tests/chaos $(ARGS)
+	CELERIAC_CHAOS=full $(BIN)/python -m pytest tests/chaos $(SIDE_BY_SIDE) $(ARGS)
 
 lint: $(VENV)/lint
 	$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from scene import Counts, Scene
 
 HERE = Path(__file__).parent
 _COLUMNS = ("accepted", "lost", "stuck", "repeated", "undeclared", "late", "dead")
-_table: list[tuple[str, Counts, float]] = []
+_ROW = "fault"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,13 +27,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def make_scene(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    record_property: Callable[[str, object], None],
 ) -> Iterator[Callable[..., Scene]]:
     """Make a scene, with configuration: `make_scene(CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT=1.0)`."""
     scenes: list[Scene] = []
+    table: list[tuple[str, Counts, float]] = []
 
     def make(**config: Any) -> Scene:
-        scenes.append(Scene(tmp_path, dict(config), _table))
+        scenes.append(Scene(tmp_path, dict(config), table))
         return scenes[-1]
 
     yield make
@@ -41,6 +44,9 @@ def make_scene(
         if request.session.testsfailed:
             print(scene.logs())
         scene.end()
+    for scenario, counts, seconds in table:
+        cells = [str(getattr(counts, column)) for column in _COLUMNS]
+        record_property(_ROW, [scenario, *cells, f"{seconds:.1f}"])
 
 
 @pytest.fixture
@@ -61,12 +67,14 @@ def proxy(scene: Scene) -> Iterator[Proxy]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not _table:
+    # From reports, since the tests may have run in other processes than this.
+    ends = [each for some in terminalreporter.stats.values() for each in some]
+    ends = [each for each in ends if getattr(each, "when", "") == "teardown"]
+    rows = [value for end in ends for name, value in end.user_properties if name == _ROW]
+    if not rows:
         return
-    width = max(len(scenario) for scenario, _, _ in _table)
+    width = max(len(scenario) for scenario, *_ in rows)
     terminalreporter.section("faults" if IS_FULL else "faults, with short leases")
-    heads = " ".join(f"{column:>10}" for column in (*_COLUMNS, "seconds"))
-    terminalreporter.write_line(f"{'scenario':<{width}} {heads}")
-    for scenario, counts, seconds in _table:
-        cells = " ".join(f"{getattr(counts, column):>10}" for column in _COLUMNS)
-        terminalreporter.write_line(f"{scenario:<{width}} {cells} {seconds:>10.1f}")
+    for scenario, *cells in [["scenario", *_COLUMNS, "seconds"], *rows]:
+        right = " ".join(f"{cell:>10}" for cell in cells)
+        terminalreporter.write_line(f"{scenario:<{width}} {right}")
