@@ -81,6 +81,24 @@ def test_giving_back_counts_no_attempt(store, claim) -> None:
     assert store.give_back("one", [], is_next=True) == 0
 
 
+@pytest.mark.usefixtures("five")
+@pytest.mark.parametrize("way", ["give back", "leave", "reap"])
+def test_what_comes_back_is_redelivered_until_it_is_settled(store, claim, end_lease, way) -> None:
+    found = claim(limit=2)
+    assert [delivery.is_redelivered for delivery in found.deliveries] == [False] * 2
+    if way == "give back":
+        store.give_back("one", numbers(found), is_next=True)
+    elif way == "leave":
+        store.leave("one")
+    else:
+        end_lease("one")
+        store.reap()
+    found = claim("two", limit=3)
+    assert [delivery.is_redelivered for delivery in found.deliveries] == [True, True, False]
+    store.settle("two", numbers(found))
+    assert not store.client.exists(f"{store.layout.namespace}attempts")
+
+
 def test_who_leaves_gives_back_all_in_order_and_has_no_lease(store, claim) -> None:
     for number in range(250):
         store.publish("q", b"%03d" % number)

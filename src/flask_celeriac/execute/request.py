@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
-from celery.exceptions import WorkerLostError
+from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.worker import request as celery_request
 from celery.worker import state
 
@@ -25,6 +26,8 @@ class Request(celery_request.Request):
     """Celery's, but a task that ended its pool process is counted by our transport."""
 
     _is_lost = False
+    _is_storing = False
+    _settling: Callable[[], None] | None = None
 
     def on_accepted(self, pid: Any, time_accepted: float) -> None:
         """As in Celery; called by a thread of the pool right before it runs the task.
@@ -44,15 +47,35 @@ class Request(celery_request.Request):
         channel, claim = self.message.channel, claim_of(self.message.delivery_tag)
         return not isinstance(channel, Channel) or not claim or channel.claimant.has(claim[1])
 
-    def on_failure(self, exc_info: Any, *args: Any, **options: Any) -> Any:
-        """As in Celery."""
+    def on_failure(
+        self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False
+    ) -> Any:
+        """As in Celery, but the result is stored before the message is acknowledged.
+
+        While the worker has the message, nobody takes the result for that of a late run.
+        """
         # A pool process sends an error in a wrapper that holds it as `exc`.
         error = getattr(exc_info.exception, "exc", exc_info.exception)
         # A cold shutdown ends the pool's processes too, and that is nobody's fault.
         self._is_lost = (
             isinstance(error, (WorkerLostError, SystemExit)) and state.should_terminate is None
         )
-        return super().on_failure(exc_info, *args, **options)
+        self._is_storing = True
+        try:
+            return super().on_failure(exc_info, send_failed_event, return_ok)
+        finally:
+            # A hard time limit is told twice: `on_timeout` stores the same result again.
+            if return_ok or not isinstance(error, TimeLimitExceeded):
+                self._settle()
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        """As in Celery; what `on_failure` left to be done comes after it."""
+        self._is_storing = not soft
+        try:
+            super().on_timeout(soft, timeout)
+        finally:
+            if not soft:
+                self._settle()
 
     def acknowledge(self) -> None:
         """As in Celery, at once.
@@ -60,11 +83,11 @@ class Request(celery_request.Request):
         Celery leaves it to the event loop, which does not turn any more while a worker that ends
         waits for its tasks; what is done would be given back with what is not.
         """
-        if not self.acknowledged and isinstance(self.message.channel, Channel):
-            self.message.ack_log_error(logger, self.connection_errors)
-            self.acknowledged = True
-        else:
+        if self.acknowledged or not isinstance(self.message.channel, Channel):
             super().acknowledge()
+            return
+        self.acknowledged = True
+        self._when_stored(lambda: self.message.ack_log_error(logger, self.connection_errors))
 
     def reject(self, requeue: bool = False) -> None:
         """As in Celery; what ended its process too often becomes a dead letter."""
@@ -72,5 +95,23 @@ class Request(celery_request.Request):
         if requeue and self._is_lost and isinstance(channel, Channel) and not self.acknowledged:
             channel.crash(self.message.delivery_tag)
             self.acknowledged = True
+        elif self._is_storing and not requeue and not self.acknowledged:
+            self.acknowledged = True
+            self._when_stored(
+                lambda: self.message.reject_log_error(logger, self.connection_errors, requeue)
+            )
+            self.send_event("task-rejected", requeue=requeue)
         else:
             super().reject(requeue=requeue)
+
+    def _when_stored(self, settling: Callable[[], None]) -> None:
+        if self._is_storing:
+            self._settling = settling
+        else:
+            settling()
+
+    def _settle(self) -> None:
+        self._is_storing = False
+        settling, self._settling = self._settling, None
+        if settling is not None:
+            settling()

@@ -216,7 +216,7 @@ class ConsumingChannel(PlacedChannel):
             properties = message["properties"]
             properties[ORIGIN] = properties.get("delivery_tag")
             properties["delivery_tag"] = self.claimant.tag(delivery.number)
-        if delivery.attempts:
+        if delivery.is_redelivered:
             message["properties"]["delivery_info"]["redelivered"] = True
         return message
 

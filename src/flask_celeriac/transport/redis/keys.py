@@ -7,7 +7,7 @@ All but the ready lists begin with ``<global_keyprefix>celeriac:<version>:``.
     claims:<incarnation>  hash    until settled       number -> entry, of one process
     workers               zset    until left, reaped  incarnation -> end of its lease (ms)
     delayed               zset    until due           entry -> due time (ms)
-    attempts              hash    settled, or 7 days  SHA-1 of a body -> starts that killed
+    attempts              hash    settled, or 7 days  SHA-1 of a body -> starts that killed, or 0
     suspects:<queue>      list    until taken         entries with two such starts
     suspect               hash    until settled       incarnation -> number of its one suspect
     parked                set     until unparked      names of tasks that no worker knew

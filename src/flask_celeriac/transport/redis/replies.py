@@ -16,12 +16,14 @@ class Delivery:
         number: Of the claim, unique in this database; 0 when nothing has to be settled.
         attempts: How many starts of it ended with the end of their process.
         body: As it was published.
+        is_redelivered: Whether it was claimed before, and came back for whatever reason.
     """
 
     queue: str
     number: int
     attempts: int
     body: bytes
+    is_redelivered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def claimed(reply: Sequence[Any]) -> Claimed:
     """Read the reply of the script `claim`."""
     due_ms, cancellations, *messages = reply
     deliveries = tuple(
-        Delivery(queue.decode(), int(number), int(attempts), body)
+        Delivery(queue.decode(), int(number), max(int(attempts), 0), body, int(attempts) >= 0)
         for queue, number, attempts, body in messages
     )
     return Claimed(deliveries, due_ms / 1000 if due_ms >= 0 else None, int(cancellations))

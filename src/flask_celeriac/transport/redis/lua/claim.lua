@@ -11,7 +11,7 @@
 --   <queue>[<separator><step>]  list    taken from, right
 --   claims:<incarnation>        hash    number -> entry
 --   seq                         string  the last number given
---   attempts                    hash    read
+--   attempts                    hash    read; -1 in the reply: this is the first delivery
 --   cancellations               string  read: how often a task was cancelled
 --   bell:<queue>                list    rung when messages stay behind
 local incarnation, lease_ms, limit = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -71,7 +71,7 @@ local reply = {-1, tonumber(redis.call('GET', ns .. 'cancellations') or 0)}
 local last = #taken > 0 and redis.call('INCRBY', ns .. 'seq', #taken) or 0
 for i, message in ipairs(taken) do
   local queue, step, body, is_kept = message[1], message[2], message[3], message[4]
-  local number, attempts = '0', '0'
+  local number, attempts = '0', '-1'
   if is_kept then
     number = string.format('%.0f', last - #taken + i)
     redis.call('HSET', ns .. 'claims:' .. incarnation, number, to_entry(queue, step, body))
@@ -80,7 +80,7 @@ for i, message in ipairs(taken) do
     end
   end
   if has_marks then
-    attempts = redis.call('HGET', ns .. 'attempts', redis.sha1hex(body)) or '0'
+    attempts = redis.call('HGET', ns .. 'attempts', redis.sha1hex(body)) or '-1'
   end
   reply[#reply + 1] = {queue, number, attempts, body}
 end

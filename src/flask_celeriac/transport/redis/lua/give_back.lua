@@ -6,6 +6,7 @@
 --   suspect                     hash  the incarnation leaves, if one of the numbers was its suspect
 --   <queue>[<separator><step>]  list  gets the bodies
 --   suspects:<queue>            list  gets what was a suspect
+--   attempts                    hash  notes that the message was delivered before
 --   bell:<queue>                list  rung
 local incarnation, side = ARGV[3], ARGV[4]
 local count = 0
@@ -16,7 +17,7 @@ end
 for i = first, last, by do
   local entry = take_claim(incarnation, ARGV[i])
   if entry then
-    make_ready(entry, side)
+    make_ready_again(entry, side)
     count = count + 1
   end
 end

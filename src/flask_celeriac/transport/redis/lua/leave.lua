@@ -4,13 +4,14 @@
 --   workers               zset  the incarnation leaves
 --   claims:<incarnation>  hash  emptied
 --   suspect               hash  the incarnation leaves
+--   attempts              hash  notes that the messages were delivered before
 --   <queue>[<separator><step>], suspects:<queue>, bell:<queue>   lists
 local incarnation, limit = ARGV[3], tonumber(ARGV[4])
 local claims = ns .. 'claims:' .. incarnation
 local numbers = redis.call('HKEYS', claims)
 table.sort(numbers, function(a, b) return tonumber(a) > tonumber(b) end)
 for i = 1, math.min(limit, #numbers) do
-  make_ready(take_claim(incarnation, numbers[i]), 'front')
+  make_ready_again(take_claim(incarnation, numbers[i]), 'front')
 end
 if #numbers < limit then
   redis.call('ZREM', ns .. 'workers', incarnation)

@@ -65,6 +65,20 @@ local function make_ready(entry, side)
   ring(queue)
 end
 
+local function keep_attempts()
+  -- A stock worker that runs the message does not settle here.
+  redis.call('EXPIRE', ns .. 'attempts', 604800)
+  has_attempts = true
+end
+
+-- Makes ready what a process had and did not settle: the next one learns that it may have been started before.
+local function make_ready_again(entry, side)
+  local _, _, body = from_entry(entry)
+  redis.call('HSETNX', ns .. 'attempts', redis.sha1hex(body), 0)
+  keep_attempts()
+  make_ready(entry, side)
+end
+
 local function ring_for_suspects(queue)
   if is_there('suspects:' .. queue) then
     ring(queue)
@@ -110,9 +124,7 @@ end
 local function blame(number, entry, most, reason)
   local _, _, body = from_entry(entry)
   local attempts = redis.call('HINCRBY', ns .. 'attempts', redis.sha1hex(body), 1)
-  -- A stock worker that runs the message does not settle here.
-  redis.call('EXPIRE', ns .. 'attempts', 604800)
-  has_attempts = true
+  keep_attempts()
   if attempts >= most then
     bury(number, entry, reason, attempts)
     return true

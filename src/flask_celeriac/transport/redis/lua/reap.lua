@@ -31,7 +31,7 @@ while limit > 0 do
     local number = numbers[i]
     local entry = take_claim(incarnation, number)
     if suspect and suspect ~= number then
-      make_ready(entry, 'front')
+      make_ready_again(entry, 'front')
     elseif blame(number, entry, most, reason) then
       reply[#reply + 1] = number
     end
