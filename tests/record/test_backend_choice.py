@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import redis
-from celery import Celery, states
+from celery import Celery, _state, states
 from redis.sentinel import SentinelConnectionPool
 
 from flask_celeriac.record.backend import RedisBackend, SentinelBackend
@@ -77,8 +77,8 @@ def test_a_socket_s_listener_needs_no_time_limit_for_connecting() -> None:
     assert isinstance(pool.make_connection(), redis.UnixDomainSocketConnection)
 
 
-def test_a_backend_survives_pickling(app: Celery) -> None:
-    app.set_current()
+def test_a_backend_survives_pickling(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_state._tls, "current_app", app)
     copy = pickle.loads(pickle.dumps(app.backend))
     assert type(copy) is RedisBackend
     assert copy.as_uri(include_password=True) == app.backend.as_uri(include_password=True)
