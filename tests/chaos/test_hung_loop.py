@@ -21,18 +21,18 @@ def test_a_hung_worker_ends_itself_and_its_tasks_move_on(scene: Scene) -> None:
     worker = scene.fleet.ready(slots=1, **_SHORT)
     id_ = scene.send("work", 3 * HUNG_S if IS_FULL else 12.0)
     scene.wait_started(id_)
+    scene.fleet.ready(slots=1)
     pids = frozenset((worker.pid, *worker.children()))
     celery = scene.app.extensions["celery"]
     before_s = time.monotonic()
-    celery.control.broadcast("hang", arguments={"seconds": 4 * HUNG_S})
+    seconds = {"seconds": 4 * HUNG_S}
+    celery.control.broadcast("hang", arguments=seconds, destination=["w0@chaos"])
     code = worker.exit_code(2 * _HUNG_S + PATIENCE_S)
     took_s = time.monotonic() - before_s
     scene.fleet.kills.append(Kill(before_s, pids))
     assert code == EXIT_HUNG
     assert took_s < 2 * _HUNG_S + 20
     assert "The event loop has not turned" in worker.log
-    scene.fleet.ready(slots=1)
-    scene.wait_started(id_)
     counts = scene.sum_up("hung event loop", [id_], seconds=4 * HUNG_S)
     assert not counts.faults
     assert counts.repeated == 1

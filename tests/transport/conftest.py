@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from redis import Redis
@@ -55,9 +55,14 @@ def claim(store: MessageStore) -> Callable[..., Claimed]:
     """Claim by "one" from the queue "q", if nothing else is said."""
 
     def call(
-        incarnation: str = "one", limit: int = 10, queues: str = "q", lease_s: float = LONG_S
+        incarnation: str = "one",
+        limit: int = 10,
+        queues: str = "q",
+        lease_s: float = LONG_S,
+        tasks: Sequence[str] = (),
     ) -> Claimed:
-        return store.claim(incarnation, dict.fromkeys(queues.split(), True), limit, lease_s=lease_s)
+        wanted = dict.fromkeys(queues.split(), True)
+        return store.claim(incarnation, wanted, limit, lease_s=lease_s, tasks=tasks)
 
     return call
 

@@ -116,12 +116,14 @@ def test_replaying_wakes(store, claim, idle) -> None:
     assert consumer.is_woken()
 
 
-def test_unparking_wakes(store, claim, idle) -> None:
-    store.publish("q", b"1")
+def test_parked_messages_that_are_not_taken_wake_others(store, claim, idle) -> None:
+    store.publish("q", b"1", step=3)
     [number] = numbers(claim())
     store.park("one", number, "task")
+    store.publish("q", b"2")
+    store.client.delete(store.layout.bell_key("q"))
     consumer = idle()
-    store.unpark("task")
+    claim(limit=1, tasks=["task"])
     assert consumer.is_woken()
 
 

@@ -40,36 +40,44 @@ def test_parked_messages_are_counted_by_task(store, claim) -> None:
 
 
 @pytest.mark.usefixtures("parked")
-def test_unparked_messages_come_in_their_order(store, claim) -> None:
-    assert store.unpark("unknown") == 7
-    assert store.parked() == {"last": 1}
-    assert bodies(claim(queues="q")) == [b"q0", b"q1", b"q2"]
-    assert bodies(claim(queues="other")) == [b"other0", b"other1", b"other2", b"other3"]
-
-
-@pytest.mark.usefixtures("parked")
-def test_only_messages_of_the_queues_of_a_worker_are_unparked(store, claim) -> None:
-    assert store.unpark("unknown", ["q", "none"]) == 3
+def test_parked_messages_are_taken_in_their_order_by_who_knows_their_task(store, claim) -> None:
+    assert bodies(claim(queues="q", tasks=["unknown"])) == [b"q0", b"q1", b"q2"]
     assert store.parked() == {"last": 1, "unknown": 4}
-    assert store.size("other") == 0
-    assert bodies(claim()) == [b"q0", b"q1", b"q2"]
-    assert store.unpark("unknown", ["other"]) == 4
-    assert bodies(claim(queues="other")) == [b"other0", b"other1", b"other2", b"other3"]
+    found = claim(queues="q other none", tasks=["unknown", "last"])
+    assert bodies(found) == [b"other0", b"other1", b"other2", b"other3", b"q3"]
+    assert store.parked() == {}
 
 
 @pytest.mark.usefixtures("parked")
-def test_unparking_looks_at_no_more_than_its_limit(store) -> None:
-    assert [store.unpark("unknown", limit=3) for _ in range(4)] == [3, 3, 1, 0]
+def test_no_more_parked_messages_become_ready_than_are_taken(store, claim) -> None:
+    found = [bodies(claim(limit=2, queues="q other", tasks=["unknown"])) for _ in range(5)]
+    assert [len(each) for each in found] == [2, 2, 2, 1, 0]
+    assert store.size("q") == store.size("other") == 0
     assert store.parked() == {"last": 1}
 
 
 @pytest.mark.usefixtures("parked")
-def test_unparking_in_portions_reaches_what_lies_behind_other_queues(store) -> None:
-    assert sum(store.unpark("unknown", ["q"], limit=2) for _ in range(8)) == 3
+def test_what_is_ready_with_a_better_priority_comes_before_what_was_parked(store, claim) -> None:
+    store.publish("q", b"first")
+    store.publish("q", b"behind", step=3)
+    assert bodies(claim(limit=3, tasks=["unknown"])) == [b"first", b"q0", b"q1"]
+    assert bodies(claim(tasks=["unknown"])) == [b"q2", b"behind"]
 
 
-def test_unparking_an_unknown_task_changes_nothing(store) -> None:
-    assert store.unpark("none") == 0
+def test_what_is_parked_behind_much_of_other_queues_is_reached(store, claim) -> None:
+    for number in range(150):
+        store.publish("other", b"%d" % number)
+    store.publish("q", b"behind")
+    for queue in ("other", "q"):
+        for delivery in claim(limit=200, queues=queue).deliveries:
+            store.park("one", delivery.number, "unknown")
+    assert [bodies(claim(tasks=["unknown"])) for _ in range(2)] == [[], [b"behind"]]
+    assert store.parked() == {"unknown": 150}
+
+
+def test_naming_a_task_of_which_nothing_is_parked_changes_nothing(store, claim) -> None:
+    store.publish("q", b"ready")
+    assert bodies(claim(tasks=["none"])) == [b"ready"]
     assert store.parked() == {}
 
 

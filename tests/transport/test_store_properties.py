@@ -76,11 +76,22 @@ class Messages(RuleBasedStateMachine):
 
     # What a living consumer does.
 
-    @rule(target=claims, incarnation=incarnations, queues=asked, limit=limits)
-    def claim(self, incarnation, queues, limit):
-        wanted = dict.fromkeys(queues, True)
-        found = self.store.claim(incarnation, wanted, limit, lease_s=600).deliveries
+    @rule(
+        target=claims,
+        incarnation=incarnations,
+        queues=asked,
+        limit=limits,
+        tasks=st.sets(st.sampled_from(TASKS)),
+    )
+    def claim(self, incarnation, queues, limit, tasks):
+        wanted, before = dict.fromkeys(queues, True), self.store.parked()
+        found = self.store.claim(
+            incarnation, wanted, limit, lease_s=600, tasks=sorted(tasks)
+        ).deliveries
         assert len(found) <= limit
+        left = self.store.parked()
+        assert all(0 <= before[task] - left.get(task, 0) <= limit for task in before)
+        assert {task: before[task] for task in before if task not in tasks}.items() <= left.items()
         assert {delivery.queue for delivery in found} <= set(queues)
         return multiple(*((incarnation, d.number, d.body) for d in found))
 
@@ -168,13 +179,6 @@ class Messages(RuleBasedStateMachine):
         count, dead = self.store.reap(limit)
         assert len(dead) <= count <= limit
 
-    @rule(task=st.sampled_from(TASKS), queues=st.sampled_from([(), ("q",), ("other",)]))
-    def unpark(self, task, queues):
-        before = self.store.parked().get(task, 0)
-        count = self.store.unpark(task, queues)
-        assert self.store.parked().get(task, 0) == before - count
-        assert queues or count == before
-
     @rule(data=st.data())
     @precondition(lambda self: self.store.count_dead())
     def replay(self, data):
@@ -214,12 +218,10 @@ class Messages(RuleBasedStateMachine):
             self.end_lease(incarnation)
         while self.store.reap()[0]:
             pass
-        for task in self.store.parked():
-            self.store.unpark(task)
         self.make_due()
         for name in ("last", *INCARNATIONS):
             while found := self.store.claim(
-                name, dict.fromkeys(QUEUES, True), 9, lease_s=600
+                name, dict.fromkeys(QUEUES, True), 9, lease_s=600, tasks=TASKS
             ).deliveries:
                 assert self.store.settle(name, [d.number for d in found]) == len(found)
         assert {place for place, _, _ in self.places()} <= {"dead"}

@@ -15,6 +15,7 @@ from celery.worker import state
 from redis.exceptions import RedisError
 
 from flask_celeriac.transport.redis.channel import Channel
+from flask_celeriac.transport.redis.claimant import Claimant
 from flask_celeriac.transport.redis.claimants import Kept, forget
 from flask_celeriac.transport.redis.keys import claim_of
 from flask_celeriac.transport.redis.store import MessageStore
@@ -79,7 +80,7 @@ class Claims(bootsteps.StartStopStep):
         self._kept = kept
         kept.claimant.is_lasting = True
         kept.keeper.is_well = lambda: self._is_well(consumer)
-        kept.keeper.on_parked = lambda store: self._unpark(consumer, store)
+        kept.keeper.on_parked = lambda store: _take_parked(consumer, kept.claimant, store)
         kept.keeper.on_dead = lambda _store: consumer.call_soon(self._report, consumer)
         self._farewell = Farewell(consumer, self._leave_in_thread)
         atexit.register(self._leave)
@@ -159,17 +160,20 @@ class Claims(bootsteps.StartStopStep):
             return True  # it ends, and tasks may take their time
         return runs_on_loop(consumer.controller) and bool(state.active_requests)
 
-    def _unpark(self, consumer: Any, store: MessageStore) -> None:
-        queues = [queue.name for queue in consumer.task_consumer.queues]
-        for task in store.parked():
-            if task in consumer.app.tasks and (count := store.unpark(task, queues)):
-                logger.warning("%d parked messages of %r can run now.", count, task)
-
     def _report(self, consumer: Any) -> None:
         channel = consumer.task_consumer and consumer.task_consumer.channel
         if isinstance(channel, Channel):
             queues = {queue.name for queue in consumer.task_consumer.queues}
             report(consumer.app, channel.store, queues)
+
+
+def _take_parked(consumer: Any, claimant: Claimant, store: MessageStore) -> None:
+    """Let parked messages be claimed whose tasks are known here; others do not know them."""
+    parked = store.parked()
+    known = tuple(task for task in parked if task in consumer.app.tasks)
+    if known and not claimant.parked_tasks:
+        logger.info("Parked messages can run now: %s", ", ".join(known))
+    claimant.parked_tasks = known
 
 
 def _give_back_all(kept: Kept, store: MessageStore) -> None:

@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from weakref import WeakSet
 
@@ -54,6 +54,8 @@ class Claimant:
         incarnation: Names this process in the server; unique in time and space.
         is_lasting: Whether claims outlive the channel they came through, as in a worker. Else
             a channel that is closed gives back what came through it.
+        parked_tasks: Names of tasks that are known here and of which messages are parked: these
+            are taken too, until there are none any more.
         asking: The channels that wait for the reply to a claim; what it brings is not held yet.
     """
 
@@ -61,6 +63,7 @@ class Claimant:
         self.incarnation = _new_incarnation()
         self.lease = lease
         self.is_lasting = False
+        self.parked_tasks: Sequence[str] = ()
         self.asking: WeakSet[object] = WeakSet()
         self._pid = os.getpid()
         self._layout = layout

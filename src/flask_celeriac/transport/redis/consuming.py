@@ -38,6 +38,7 @@ class ConsumingChannel(PlacedChannel):
         self._has_looked_in_vain = False
         self._asked_for = 0
         self._command = ""
+        self._tasks: Sequence[str] = ()
         self._wait_s = _SHORTEST_WAIT_S
         self._is_script_unknown = False
         self._cancelled: set[str] = set()
@@ -77,8 +78,9 @@ class ConsumingChannel(PlacedChannel):
 
     def _send_claim(self, queues: Mapping[str, bool]) -> None:
         self._asked_for = self._room()
+        self._tasks = self.claimant.parked_tasks
         arguments = self.layout.claim_arguments(
-            self.claimant.incarnation, self.lease_s, self._asked_for, queues
+            self.claimant.incarnation, self.lease_s, self._asked_for, queues, self._tasks
         )
         script = scripts.script("claim")
         self._command = "EVAL" if self._is_script_unknown else "EVALSHA"
@@ -105,6 +107,8 @@ class ConsumingChannel(PlacedChannel):
         if found is None:
             raise Empty
         self._has_looked_in_vain = len(found.deliveries) < self._asked_for
+        if self._has_looked_in_vain and self.claimant.parked_tasks is self._tasks:
+            self.claimant.parked_tasks = ()
         self._wait_s = self._until(found.next_due_s)
         return self._deliver_all(found)
 

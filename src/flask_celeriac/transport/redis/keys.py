@@ -10,8 +10,8 @@ All but the ready lists begin with ``<global_keyprefix>celeriac:<version>:``.
     attempts              hash    settled, or 7 days  SHA-1 of a body -> starts that killed, or 0
     suspects:<queue>      list    until taken         entries with two such starts
     suspect               hash    until settled       incarnation -> number of its one suspect
-    parked                set     until unparked      names of tasks that no worker knew
-    parked:<task>         list    until unparked      entries of such a task
+    parked                set     until taken         names of tasks that no worker knew
+    parked:<task>         list    until taken         entries of such a task
     dead                  zset    replayed, discarded number -> time of death (ms)
     dead:<number>         hash    the same            queue, step, body, reason, attempts, at
     unreported            set     until reported      numbers of dead without a FAILURE result

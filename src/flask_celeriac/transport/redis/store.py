@@ -58,7 +58,13 @@ class MessageStore:
         return bool(self._run("publish", queue, step, body, delay_ms, token, token_ms))
 
     def claim(
-        self, incarnation: str, queues: Mapping[str, bool], limit: int, *, lease_s: float
+        self,
+        incarnation: str,
+        queues: Mapping[str, bool],
+        limit: int,
+        *,
+        lease_s: float,
+        tasks: Sequence[str] = (),
     ) -> Claimed:
         """Move up to *limit* messages from *queues* into the claims of *incarnation*.
 
@@ -71,8 +77,9 @@ class MessageStore:
                 settled and is gone.
             limit: 0 to 1000.
             lease_s: Seconds from now until the claims may be taken away; above 0.
+            tasks: Names of tasks of which parked messages in *queues* are taken too.
         """
-        arguments = self.layout.claim_arguments(incarnation, lease_s, limit, queues)
+        arguments = self.layout.claim_arguments(incarnation, lease_s, limit, queues, tasks)
         return claimed(scripts.run(self.client, "claim", *arguments))
 
     def renew(self, incarnation: str, *, lease_s: float) -> Renewed:
@@ -139,17 +146,13 @@ class MessageStore:
         return int(count), [int(number) for number in dead]
 
     def park(self, incarnation: str, number: int, task: str) -> bool:
-        """Keep a claimed message until `unpark` is called for its *task*."""
+        """Keep a claimed message until somebody who knows its *task* claims it."""
         return bool(self._run("park", incarnation, number, task))
 
     def parked(self) -> dict[str, int]:
         """Return the names of tasks with parked messages, and how many each has."""
         names = sorted(name.decode() for name in self._members("parked"))
         return {name: self.client.llen(f"{self.layout.namespace}parked:{name}") for name in names}
-
-    def unpark(self, task: str, queues: Iterable[str] = (), limit: int = 1000) -> int:
-        """Make parked messages of *task* ready again: those of *queues*, or all."""
-        return int(self._run("unpark", task, limit, *queues))
 
     def dead_letters(self, start: int = 0, limit: int = 100) -> list[DeadLetter]:
         """Return dead letters, the youngest first."""

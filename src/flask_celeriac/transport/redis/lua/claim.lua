@@ -1,10 +1,13 @@
--- claim(incarnation, lease_ms, limit, steps, {queue, keeps}...) -> {next_due_ms, cancellations, {queue, number, attempts, body}...}
+-- claim(incarnation, lease_ms, limit, steps, tasks, task..., {queue, keeps}...) -> {next_due_ms, cancellations, {queue, number, attempts, body}...}
 --
 -- Takes up to `limit` messages and writes them down as claims of `incarnation`, in one step. Steps are strict: the
 -- first of the comma-separated `steps` is empty in all queues before the second is looked at. `keeps` is 1 where a
--- claim is kept until it is settled, 0 where taking is all (no_ack); the number is then 0.
+-- claim is kept until it is settled, 0 where taking is all (no_ack); the number is then 0. Parked messages of the
+-- `tasks` names that follow are made ready first, as many as may be taken: in the same step, since a worker that does
+-- not know their task would take and park them again.
 -- next_due_ms: milliseconds until the first delayed message, -1 when there is none.
 --   workers                     zset    incarnation at the end of its lease; renewed
+--   parked, parked:<task>       set, list  see above; 100 of a task are looked at
 --   delayed                     zset    what is due goes to the ready lists, 100 at a time
 --   suspects:<queue>            list    one is taken when this incarnation has none
 --   suspect                     hash    incarnation -> number of the suspect that it has
@@ -19,8 +22,11 @@ local steps, queues, keeps = {}, {}, {}
 for step in string.gmatch(ARGV[6], '[^,]+') do
   steps[#steps + 1] = step
 end
-for i = 7, #ARGV, 2 do
+local first_queue = 8 + tonumber(ARGV[7])
+local is_wanted = {}
+for i = first_queue, #ARGV, 2 do
   queues[#queues + 1], keeps[#keeps + 1] = ARGV[i], ARGV[i + 1] == '1'
+  is_wanted[ARGV[i]] = true
 end
 
 local now = now_ms()
@@ -35,6 +41,10 @@ local due = redis.call('ZRANGEBYSCORE', ns .. 'delayed', '-inf', now, 'LIMIT', 0
 for _, entry in ipairs(due) do
   redis.call('ZREM', ns .. 'delayed', entry)
   make_ready(entry, 'back')
+end
+
+for i = 8, first_queue - 1 do
+  unpark(ARGV[i], limit, is_wanted)
 end
 
 local taken = {} -- of {queue, step, body, keeps}

@@ -79,6 +79,28 @@ local function make_ready_again(entry, side)
   make_ready(entry, side)
 end
 
+-- Makes up to `limit` parked messages of a task ready, to be taken next, in their order.
+local function unpark(task, limit, is_wanted)
+  local key, entries = ns .. 'parked:' .. task, {}
+  for _ = 1, math.min(redis.call('LLEN', key), 100) do
+    if #entries >= limit then
+      break
+    end
+    local entry = redis.call('LPOP', key)
+    if is_wanted[from_entry(entry)] then
+      entries[#entries + 1] = entry
+    else
+      redis.call('RPUSH', key, entry)
+    end
+  end
+  for i = #entries, 1, -1 do
+    make_ready(entries[i], 'front')
+  end
+  if redis.call('EXISTS', key) == 0 then
+    redis.call('SREM', ns .. 'parked', task)
+  end
+end
+
 local function ring_for_suspects(queue)
   if is_there('suspects:' .. queue) then
     ring(queue)
