@@ -16,7 +16,7 @@ SIDE_BY_SIDE := -n 3 --dist loadfile
 help:
 	@echo 'make demo    set up and run the demo; Ctrl-C stops it (ARGS="--port 5001")'
 	@echo 'make test    set up and run the tests'
-	@echo 'make chaos   fault tests with leases as shipped; half an hour'
+	@echo 'make chaos   fault tests with leases as shipped; 20 minutes'
 	@echo 'make lint    ruff: rules and format'
 	@echo 'make types   mypy (strict) and pyright'
 	@echo 'make bench   benchmarks beside plain Celery (ARGS="--costs": what a task costs in Redis)'
