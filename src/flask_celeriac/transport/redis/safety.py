@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Level = Literal["ok", "warning", "error"]
+_OLDEST = (6, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,23 @@ def judge(info: Mapping[str, Any], *, require_durable: bool) -> Iterator[Remark]
             "Let the user of the URL run INFO (ACL: +info), or make sure of noeviction and AOF.",
         )
         return
+    yield from _version(info)
     yield from _mode(info)
     yield from _eviction(info, require_durable)
     yield from _persistence(info, require_durable)
+
+
+def _version(info: Mapping[str, Any]) -> Iterator[Remark]:
+    version = str(info.get("redis_version", ""))
+    numbers = [int(part) for part in version.split(".")[:2] if part.isdecimal()]
+    if len(numbers) == len(_OLDEST) and tuple(numbers) < _OLDEST:
+        yield Remark(
+            "redis.version",
+            "error",
+            f"The server is Redis {version}, which can not take several messages in one step.",
+            "Use Redis 6.2 or newer, or Valkey 8 or newer.",
+            is_refused=True,
+        )
 
 
 def _mode(info: Mapping[str, Any]) -> Iterator[Remark]:
