@@ -1,0 +1,186 @@
+"""Servers as operators set them up: with TLS alone, and with a replica behind Sentinels."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+import redis
+import trustme
+from fleet import wait_until
+
+from flask_celeriac.embedded import GuardedProcess
+
+#: Debian's: it can do TLS, and is its own Sentinel.
+PROGRAM = Path("/usr/bin/redis-server")
+PASSWORD = "canary"
+MASTER = "shop"
+_DURABLE = {"appendonly": "yes", "save": '""', "requirepass": PASSWORD}
+_WITHIN_S = 10.0
+
+
+@dataclass
+class Server:
+    """One process on a free port of this machine; its settings are those of redis.conf."""
+
+    folder: Path
+    settings: Mapping[str, str]
+    options: tuple[str, ...] = ()
+    port_setting: str = "port"
+    port: int = field(default_factory=lambda: _free_port())
+
+    def start(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+        config = self.folder / "redis.conf"
+        given = {"bind": "127.0.0.1", self.port_setting: self.port, **self.settings}
+        config.write_text("".join(f"{name} {value}\n" for name, value in given.items()))
+        with (self.folder / "log").open("ab") as log:
+            self.process = GuardedProcess(
+                [PROGRAM, config, *self.options],
+                cwd=self.folder,
+                env={**os.environ, "LC_ALL": "C"},
+                stdout=log,
+                stderr=log,
+            )
+        wait_until(self._listens, _WITHIN_S, (self.folder / "log").read_text)
+
+    def kill(self) -> None:
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait(_WITHIN_S)
+
+    def freeze(self) -> None:
+        """SIGSTOP: it accepts connections and says nothing."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def end(self) -> None:
+        self.process.end()
+        self.process.wait(_WITHIN_S)
+
+    def _listens(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            return True
+        return False
+
+
+@dataclass(frozen=True)
+class Encrypted:
+    """A server that speaks TLS alone, and only with clients of the authority that it is of."""
+
+    server: Server
+    authority: Path
+    certificate: Path
+
+    @property
+    def url(self) -> str:
+        return f"rediss://:{PASSWORD}@127.0.0.1:{self.server.port}/0"
+
+    def options(self, authority: Path) -> dict[str, str]:
+        """Return what a client has to say that trusts *authority*."""
+        return {
+            "ssl_cert_reqs": "required",
+            "ssl_ca_certs": str(authority),
+            "ssl_certfile": str(self.certificate),
+            "ssl_keyfile": str(self.certificate),
+        }
+
+    def url_trusting(self, authority: Path) -> str:
+        return f"{self.url}?{urlencode(self.options(authority))}"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A primary, its replica, and the Sentinels that watch both."""
+
+    primary: Server
+    replica: Server
+    sentinels: list[Server]
+
+    @property
+    def url(self) -> str:
+        hosts = [f"sentinel://:{PASSWORD}@127.0.0.1:{each.port}/0" for each in self.sentinels]
+        return ";".join(hosts)
+
+    def client(self) -> redis.Redis:
+        """Return a client that follows the primary."""
+        hosts = [("127.0.0.1", each.port) for each in self.sentinels]
+        kwargs = {"password": PASSWORD}
+        sentinel = redis.sentinel.Sentinel(hosts, sentinel_kwargs=kwargs, **kwargs)
+        return sentinel.master_for(MASTER)
+
+    def wait_ready(self) -> None:
+        """Wait until the replica and all Sentinels are known to all."""
+        others = len(self.sentinels) - 1
+        wait_until(lambda: all(_is_informed(each, others) for each in self.sentinels), 20)
+
+
+@contextlib.contextmanager
+def running(*servers: Server) -> Iterator[None]:
+    """Run *servers*, started in this order, as long as the block lasts."""
+    if not PROGRAM.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{PROGRAM} is not installed")
+        pytest.skip(f"{PROGRAM} is not installed")
+    with contextlib.ExitStack() as ends:
+        for server in servers:
+            server.start()
+            ends.callback(server.end)
+        yield
+
+
+def encrypted(folder: Path) -> Encrypted:
+    """Return a server with a certificate of an authority of its own; not started."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1", "localhost")
+    client = authority.issue_cert("worker@example.org")
+    trusted, own, client_own = (folder / f"{name}.pem" for name in ("authority", "own", "client"))
+    authority.cert_pem.write_to_path(str(trusted))
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(own))
+    client.private_key_and_cert_chain_pem.write_to_path(str(client_own))
+    settings = {
+        **_DURABLE,
+        "port": "0",
+        "tls-cert-file": str(own),
+        "tls-key-file": str(own),
+        "tls-ca-cert-file": str(trusted),
+    }
+    server = Server(folder / "tls", settings, port_setting="tls-port")
+    return Encrypted(server, trusted, client_own)
+
+
+def watched(folder: Path, *, sentinels: int = 3) -> Watched:
+    """Return servers with a password that fail over within seconds; not started."""
+    common = {**_DURABLE, "masterauth": PASSWORD, "repl-diskless-sync-delay": "0"}
+    primary = Server(folder / "primary", common)
+    replica = Server(folder / "replica", {**common, "replicaof": f"127.0.0.1 {primary.port}"})
+    quorum = sentinels // 2 + 1
+    settings = {
+        "requirepass": PASSWORD,
+        f"sentinel monitor {MASTER}": f"127.0.0.1 {primary.port} {quorum}",
+        f"sentinel auth-pass {MASTER}": PASSWORD,
+        f"sentinel down-after-milliseconds {MASTER}": "500",
+        f"sentinel failover-timeout {MASTER}": "2000",
+    }
+    watching = [
+        Server(folder / f"sentinel-{number}", settings, ("--sentinel",))
+        for number in range(sentinels)
+    ]
+    return Watched(primary, replica, watching)
+
+
+def _is_informed(sentinel: Server, others: int) -> bool:
+    with redis.Redis(port=sentinel.port, password=PASSWORD) as client:
+        state = client.sentinel_master(MASTER)
+    return (state["num-slaves"], state["num-other-sentinels"]) == (1, others)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
