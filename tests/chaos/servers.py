@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -21,6 +22,7 @@ from flask_celeriac.embedded import GuardedProcess
 #: Debian's: it can do TLS, and is its own Sentinel.
 PROGRAM = Path("/usr/bin/redis-server")
 PASSWORD = "canary"
+SENTINEL_PASSWORD = "lookout"
 MASTER = "shop"
 _DURABLE = {"appendonly": "yes", "save": '""', "requirepass": PASSWORD}
 _WITHIN_S = 10.0
@@ -110,14 +112,30 @@ class Watched:
     def client(self) -> redis.Redis:
         """Return a client that follows the primary."""
         hosts = [("127.0.0.1", each.port) for each in self.sentinels]
-        kwargs = {"password": PASSWORD}
-        sentinel = redis.sentinel.Sentinel(hosts, sentinel_kwargs=kwargs, **kwargs)
+        own = {"password": SENTINEL_PASSWORD}
+        sentinel = redis.sentinel.Sentinel(hosts, sentinel_kwargs=own, password=PASSWORD)
         return sentinel.master_for(MASTER)
 
     def wait_ready(self) -> None:
         """Wait until the replica and all Sentinels are known to all."""
         others = len(self.sentinels) - 1
         wait_until(lambda: all(_is_informed(each, others) for each in self.sentinels), 20)
+
+    def wait_replica_of(self, server: Server) -> None:
+        """Wait until *server* is the primary, and the other one its replica, in sync."""
+        with redis.Redis(port=server.port, password=PASSWORD) as client:
+            wait_until(lambda: _is_replicated(client.info("replication")), 20)
+        sentinels = [redis.Redis(port=s.port, password=SENTINEL_PASSWORD) for s in self.watching()]
+        wait_until(lambda: all(_knows_replica(each) for each in sentinels), 20)
+
+    def fail_over(self) -> None:
+        """Ask for a failover, as before the primary's machine is maintained."""
+        with redis.Redis(port=self.watching()[0].port, password=SENTINEL_PASSWORD) as client:
+            client.execute_command("SENTINEL", "FAILOVER", MASTER)
+
+    def watching(self) -> list[Server]:
+        """Return the Sentinels that run."""
+        return [each for each in self.sentinels if each.process.poll() is None]
 
 
 @contextlib.contextmanager
@@ -161,7 +179,8 @@ def watched(folder: Path, *, sentinels: int = 3) -> Watched:
     replica = Server(folder / "replica", {**common, "replicaof": f"127.0.0.1 {primary.port}"})
     quorum = sentinels // 2 + 1
     settings = {
-        "requirepass": PASSWORD,
+        "requirepass": SENTINEL_PASSWORD,
+        "sentinel sentinel-pass": SENTINEL_PASSWORD,
         f"sentinel monitor {MASTER}": f"127.0.0.1 {primary.port} {quorum}",
         f"sentinel auth-pass {MASTER}": PASSWORD,
         f"sentinel down-after-milliseconds {MASTER}": "500",
@@ -175,9 +194,19 @@ def watched(folder: Path, *, sentinels: int = 3) -> Watched:
 
 
 def _is_informed(sentinel: Server, others: int) -> bool:
-    with redis.Redis(port=sentinel.port, password=PASSWORD) as client:
+    with redis.Redis(port=sentinel.port, password=SENTINEL_PASSWORD) as client:
         state = client.sentinel_master(MASTER)
     return (state["num-slaves"], state["num-other-sentinels"]) == (1, others)
+
+
+def _is_replicated(replication: dict[str, Any]) -> bool:
+    states = [value["state"] for name, value in replication.items() if name.startswith("slave")]
+    return replication["role"] == "master" and states == ["online"]
+
+
+def _knows_replica(sentinel: redis.Redis) -> bool:
+    replicas = sentinel.sentinel_slaves(MASTER)
+    return [each["master-link-status"] for each in replicas] == ["ok"]
 
 
 def _free_port() -> int:

@@ -83,7 +83,7 @@ def test_the_health_probe_takes_a_server_that_wants_a_certificate_for_alive(
     [(by_query, "prefork"), (by_dicts, "threads"), (by_scheme_and_dicts, "prefork")],
 )
 def test_a_worker_on_tls_runs_tasks_and_outlives_broken_connections(
-    make_scene: MakeScene, place: Encrypted, way: Any, pool: str
+    place: Encrypted, make_scene: MakeScene, way: Any, pool: str
 ) -> None:
     scene = scene_on(make_scene, place, way(place, place.authority))
     worker = scene.fleet.ready(pool=pool)
@@ -106,7 +106,7 @@ def test_a_worker_on_tls_runs_tasks_and_outlives_broken_connections(
 
 @pytest.mark.parametrize("way", [by_query, by_dicts])
 def test_a_certificate_of_another_authority_is_a_clear_error_without_a_password(
-    make_scene: MakeScene, place: Encrypted, stranger: Path, way: Any
+    place: Encrypted, make_scene: MakeScene, stranger: Path, way: Any
 ) -> None:
     scene = scene_on(make_scene, place, way(place, stranger))
     began_s = time.monotonic()

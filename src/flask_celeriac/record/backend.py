@@ -14,6 +14,9 @@ from celery.backends import redis as celery_redis
 from celery.exceptions import BackendStoreError
 from kombu.utils.encoding import bytes_to_str
 from redis import SSLConnection
+from redis.sentinel import Sentinel
+
+from flask_celeriac.transport.redis.sentinels import asking_options
 
 from .consumer import ResultConsumer
 from .storing import Store, warn_of_late_run
@@ -23,6 +26,7 @@ from .waiting import OnInterval, OnMessage
 # The stubs know few of the names that these classes have.
 _StockRedis: Any = celery_redis.RedisBackend
 _StockSentinel: Any = celery_redis.SentinelBackend
+_Sentinel: Any = Sentinel
 _StoreError: Any = BackendStoreError
 
 
@@ -136,3 +140,14 @@ class RedisBackend(_Celeriac):
 
 class SentinelBackend(_Celeriac, _StockSentinel):  # type: ignore[misc]
     """Results in the master that Sentinels name: ``celeriac-sentinel://a:26379/0;...``."""
+
+    def _get_sentinel_instance(self, **params: Any) -> Any:
+        """As in Celery, but a dead Sentinel does not hold up long."""
+        hosts = params.pop("hosts")
+        options = self._transport_options
+        return _Sentinel(
+            [(host["host"], host["port"]) for host in hosts],
+            min_other_sentinels=options.get("min_other_sentinels", 0),
+            sentinel_kwargs=asking_options(options.get("sentinel_kwargs"), params),
+            **params,
+        )

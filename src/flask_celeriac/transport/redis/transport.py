@@ -11,6 +11,7 @@ from redis import SSLConnection
 from .channel import Channel
 from .errors import CONNECTION_ERRORS
 from .poller import Poller
+from .sentinels import SentinelChannel
 
 
 class Transport(kombu_redis.Transport):
@@ -46,17 +47,6 @@ class TLSTransport(Transport):
     """Redis on TLS."""
 
     Channel = TLSChannel
-
-
-class SentinelChannel(Channel, kombu_redis.SentinelChannel):  # type: ignore[misc]
-    """The master that Sentinel names; needs the transport option `master_name`."""
-
-    from_transport_options = tuple(
-        dict.fromkeys(
-            (*Channel.from_transport_options, *kombu_redis.SentinelChannel.from_transport_options)
-        )
-    )
-    connection_class = kombu_redis.SentinelChannel.connection_class
 
 
 class SentinelTransport(Transport):
