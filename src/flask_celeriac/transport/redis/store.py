@@ -76,7 +76,11 @@ class MessageStore:
         return claimed(scripts.run(self.client, "claim", *arguments))
 
     def renew(self, incarnation: str, *, lease_s: float) -> Renewed:
-        """Let the claims of *incarnation* be its own for *lease_s* more seconds."""
+        """Let the claims of *incarnation* be its own for *lease_s* more seconds.
+
+        Others' leases are said to have expired only where they had the chance to renew them: not
+        for half a lease after the server was away.
+        """
         expired, parked, unreported, *numbers = self._run("renew", incarnation, to_ms(lease_s))
         claims = frozenset(int(number) for number in numbers)
         return Renewed(claims, bool(expired), bool(parked), bool(unreported))

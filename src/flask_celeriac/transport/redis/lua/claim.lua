@@ -4,7 +4,7 @@
 -- first of the comma-separated `steps` is empty in all queues before the second is looked at. `keeps` is 1 where a
 -- claim is kept until it is settled, 0 where taking is all (no_ack); the number is then 0.
 -- next_due_ms: milliseconds until the first delayed message, -1 when there is none.
---   workers                     zset    incarnation at the end of its lease; renewed
+--   workers, patience           see prelude: renew_lease
 --   delayed                     zset    what is due goes to the ready lists, 100 at a time
 --   suspects:<queue>            list    one is taken when this incarnation has none
 --   suspect                     hash    incarnation -> number of the suspect that it has
@@ -26,7 +26,7 @@ end
 local now = now_ms()
 for _, is_kept in ipairs(keeps) do
   if is_kept then
-    redis.call('ZADD', ns .. 'workers', now + lease_ms, incarnation)
+    renew_lease(incarnation, now, lease_ms)
     break
   end
 end
