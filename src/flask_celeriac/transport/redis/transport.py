@@ -9,7 +9,6 @@ from kombu.transport import redis as kombu_redis
 from redis import SSLConnection
 
 from .channel import Channel
-from .errors import CONNECTION_ERRORS
 from .poller import Poller
 from .sentinels import SentinelChannel
 
@@ -19,7 +18,6 @@ class Transport(kombu_redis.Transport):
 
     Channel: type[kombu_redis.Channel] = Channel
 
-    connection_errors = (*kombu_redis.Transport.connection_errors, *CONNECTION_ERRORS)
     implements = kombu_redis.Transport.implements.extend(batch_publish=False)
     supports_batch_publish = False
 
