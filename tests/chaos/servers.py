@@ -9,7 +9,6 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -98,10 +97,9 @@ class Encrypted:
 
 @dataclass(frozen=True)
 class Watched:
-    """A primary, its replica, and the Sentinels that watch both."""
+    """A primary, first of `nodes`, its replicas, and the Sentinels that watch all."""
 
-    primary: Server
-    replica: Server
+    nodes: list[Server]
     sentinels: list[Server]
 
     @property
@@ -117,25 +115,41 @@ class Watched:
         return sentinel.master_for(MASTER)
 
     def wait_ready(self) -> None:
-        """Wait until the replica and all Sentinels are known to all."""
-        others = len(self.sentinels) - 1
-        wait_until(lambda: all(_is_informed(each, others) for each in self.sentinels), 20)
+        """Wait until all Sentinels know all others and all replicas."""
+        known = (len(self.nodes) - 1, len(self.sentinels) - 1)
+        wait_until(lambda: all(_known_to(each) == known for each in self.sentinels), 20)
 
-    def wait_replica_of(self, server: Server) -> None:
-        """Wait until *server* is the primary, and the other one its replica, in sync."""
-        with redis.Redis(port=server.port, password=PASSWORD) as client:
-            wait_until(lambda: _is_replicated(client.info("replication")), 20)
-        sentinels = [redis.Redis(port=s.port, password=SENTINEL_PASSWORD) for s in self.watching()]
-        wait_until(lambda: all(_knows_replica(each) for each in sentinels), 20)
+    def rejoin(self, node: Server) -> None:
+        """Start a node that was the primary as a replica of the one that is, and wait for it."""
+        with self._sentinel() as sentinel:
+            port = sentinel.sentinel_master(MASTER)["port"]
+        node.settings = {**node.settings, "replicaof": f"127.0.0.1 {port}"}
+        node.start()
+        with redis.Redis(port=port, password=PASSWORD) as client:
+            wait_until(lambda: _online_replicas(client) == len(self.nodes) - 1, 20)
+
+    def require_replica(self) -> None:
+        """Let a primary that has lost its replicas refuse writes."""
+        for node in self.nodes:
+            with redis.Redis(port=node.port, password=PASSWORD) as client:
+                client.config_set("min-replicas-to-write", 1)
+                client.config_set("min-replicas-max-lag", 3)
 
     def fail_over(self) -> None:
         """Ask for a failover, as before the primary's machine is maintained."""
-        with redis.Redis(port=self.watching()[0].port, password=SENTINEL_PASSWORD) as client:
-            client.execute_command("SENTINEL", "FAILOVER", MASTER)
 
-    def watching(self) -> list[Server]:
-        """Return the Sentinels that run."""
-        return [each for each in self.sentinels if each.process.poll() is None]
+        def is_begun() -> bool:
+            with contextlib.suppress(redis.ResponseError):
+                return bool(sentinel.execute_command("SENTINEL", "FAILOVER", MASTER))
+            return False
+
+        with self._sentinel() as sentinel:
+            wait_until(is_begun, 20)
+
+    def _sentinel(self) -> redis.Redis:
+        """Return a client of a Sentinel that runs."""
+        server = next(each for each in self.sentinels if each.process.poll() is None)
+        return redis.Redis(port=server.port, password=SENTINEL_PASSWORD)
 
 
 @contextlib.contextmanager
@@ -172,16 +186,16 @@ def encrypted(folder: Path) -> Encrypted:
     return Encrypted(server, trusted, client_own)
 
 
-def watched(folder: Path, *, sentinels: int = 3) -> Watched:
-    """Return servers with a password that fail over within seconds; not started."""
+def watched(folder: Path, *, replicas: int = 2, sentinels: int = 3) -> Watched:
+    """Return servers with passwords that fail over within seconds; not started."""
     common = {**_DURABLE, "masterauth": PASSWORD, "repl-diskless-sync-delay": "0"}
-    primary = Server(folder / "primary", common)
-    replica = Server(folder / "replica", {**common, "replicaof": f"127.0.0.1 {primary.port}"})
-    quorum = sentinels // 2 + 1
+    primary = Server(folder / "node-0", common)
+    following = {**common, "replicaof": f"127.0.0.1 {primary.port}"}
+    others = [Server(folder / f"node-{number + 1}", following) for number in range(replicas)]
     settings = {
         "requirepass": SENTINEL_PASSWORD,
         "sentinel sentinel-pass": SENTINEL_PASSWORD,
-        f"sentinel monitor {MASTER}": f"127.0.0.1 {primary.port} {quorum}",
+        f"sentinel monitor {MASTER}": f"127.0.0.1 {primary.port} {sentinels // 2 + 1}",
         f"sentinel auth-pass {MASTER}": PASSWORD,
         f"sentinel down-after-milliseconds {MASTER}": "500",
         f"sentinel failover-timeout {MASTER}": "2000",
@@ -190,23 +204,19 @@ def watched(folder: Path, *, sentinels: int = 3) -> Watched:
         Server(folder / f"sentinel-{number}", settings, ("--sentinel",))
         for number in range(sentinels)
     ]
-    return Watched(primary, replica, watching)
+    return Watched([primary, *others], watching)
 
 
-def _is_informed(sentinel: Server, others: int) -> bool:
+def _known_to(sentinel: Server) -> tuple[int, int]:
     with redis.Redis(port=sentinel.port, password=SENTINEL_PASSWORD) as client:
         state = client.sentinel_master(MASTER)
-    return (state["num-slaves"], state["num-other-sentinels"]) == (1, others)
+    return state["num-slaves"], state["num-other-sentinels"]
 
 
-def _is_replicated(replication: dict[str, Any]) -> bool:
-    states = [value["state"] for name, value in replication.items() if name.startswith("slave")]
-    return replication["role"] == "master" and states == ["online"]
-
-
-def _knows_replica(sentinel: redis.Redis) -> bool:
-    replicas = sentinel.sentinel_slaves(MASTER)
-    return [each["master-link-status"] for each in replicas] == ["ok"]
+def _online_replicas(client: redis.Redis) -> int:
+    found = client.info("replication")
+    each = [value for name, value in found.items() if name.startswith("slave")]
+    return sum(isinstance(value, dict) and value["state"] == "online" for value in each)
 
 
 def _free_port() -> int:
