@@ -92,7 +92,10 @@ class Encrypted:
         }
 
     def url_trusting(self, authority: Path) -> str:
-        return f"{self.url}?{urlencode(self.options(authority))}"
+        # Certificates are verified without ssl_cert_reqs.
+        query = {**self.options(authority)}
+        del query["ssl_cert_reqs"]
+        return f"{self.url}?{urlencode(query)}"
 
 
 @dataclass(frozen=True)
