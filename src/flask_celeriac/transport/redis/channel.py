@@ -111,6 +111,7 @@ class Channel(ConsumingChannel):
             {queue: not no_ack},
             1,
             lease_s=self.lease_s,
+            last=0 if no_ack else self.claimant.last,
         )
         if not found.deliveries:
             return None

@@ -54,6 +54,7 @@ class Claimant:
         incarnation: Names this process in the server; unique in time and space.
         is_lasting: Whether claims outlive the channel they came through, as in a worker. Else
             a channel that is closed gives back what came through it.
+        last: The greatest number of a claim that was ever held.
         asking: The channels that wait for the reply to a claim; what it brings is not held yet.
     """
 
@@ -62,6 +63,7 @@ class Claimant:
         self.lease = lease
         self.is_lasting = False
         self.asking: WeakSet[object] = WeakSet()
+        self.last = 0
         self._pid = os.getpid()
         self._layout = layout
         self._connect = connect
@@ -97,7 +99,9 @@ class Claimant:
 
     def hold(self, numbers: Iterable[int]) -> None:
         """Note claims that the server has written down for this process."""
+        numbers = set(numbers)
         self._held.update(numbers)
+        self.last = max(self.last, *numbers) if numbers else self.last
 
     def settle(self, number: int) -> None:
         """End a claim; at once, or as soon as the server answers."""

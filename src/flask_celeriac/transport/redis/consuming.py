@@ -77,7 +77,11 @@ class ConsumingChannel(PlacedChannel):
     def _send_claim(self, queues: Mapping[str, bool]) -> None:
         self._asked_for = self._room()
         arguments = self.layout.claim_arguments(
-            self.claimant.incarnation, self.lease_s, self._asked_for, queues
+            self.claimant.incarnation,
+            self.lease_s,
+            self._asked_for,
+            self.claimant.last,
+            queues,
         )
         script = scripts.script("claim")
         self._command = "EVAL" if self._is_script_unknown else "EVALSHA"

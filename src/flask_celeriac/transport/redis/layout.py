@@ -43,12 +43,12 @@ class Layout:
         return self.namespace, self.prefix, self.separator
 
     def claim_arguments(
-        self, incarnation: str, lease_s: float, limit: int, queues: Mapping[str, bool]
+        self, incarnation: str, lease_s: float, limit: int, last: int, queues: Mapping[str, bool]
     ) -> list[Any]:
         """Return key and arguments of the script `claim`; see `MessageStore.claim`."""
         steps = ",".join(str(step) for step in self.steps)
         pairs = [word for queue, keeps in queues.items() for word in (queue, int(keeps))]
-        return [*self.fixed(), incarnation, to_ms(lease_s), limit, steps, *pairs]
+        return [*self.fixed(), incarnation, to_ms(lease_s), limit, last, steps, *pairs]
 
 
 def to_ms(seconds: float) -> int:

@@ -58,7 +58,13 @@ class MessageStore:
         return bool(self._run("publish", queue, step, body, delay_ms, token, token_ms))
 
     def claim(
-        self, incarnation: str, queues: Mapping[str, bool], limit: int, *, lease_s: float
+        self,
+        incarnation: str,
+        queues: Mapping[str, bool],
+        limit: int,
+        *,
+        lease_s: float,
+        last: int = 0,
     ) -> Claimed:
         """Move up to *limit* messages from *queues* into the claims of *incarnation*.
 
@@ -71,8 +77,10 @@ class MessageStore:
                 settled and is gone.
             limit: 0 to 1000.
             lease_s: Seconds from now until the claims may be taken away; above 0.
+            last: The greatest number of a claim that *incarnation* ever had; those to come are
+                greater, also on a server that forgot its latest writes.
         """
-        arguments = self.layout.claim_arguments(incarnation, lease_s, limit, queues)
+        arguments = self.layout.claim_arguments(incarnation, lease_s, limit, last, queues)
         return claimed(scripts.run(self.client, "claim", *arguments))
 
     def renew(self, incarnation: str, *, lease_s: float) -> Renewed:

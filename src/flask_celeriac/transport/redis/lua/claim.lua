@@ -1,8 +1,9 @@
--- claim(incarnation, lease_ms, limit, steps, {queue, keeps}...) -> {next_due_ms, cancellations, {queue, number, attempts, body}...}
+-- claim(incarnation, lease_ms, limit, last, steps, {queue, keeps}...) -> {next_due_ms, cancellations, {queue, number, attempts, body}...}
 --
 -- Takes up to `limit` messages and writes them down as claims of `incarnation`, in one step. Steps are strict: the
 -- first of the comma-separated `steps` is empty in all queues before the second is looked at. `keeps` is 1 where a
 -- claim is kept until it is settled, 0 where taking is all (no_ack); the number is then 0.
+-- `last` is the greatest number that the incarnation ever had.
 -- next_due_ms: milliseconds until the first delayed message, -1 when there is none.
 --   workers, patience           see prelude: renew_lease
 --   delayed                     zset    what is due goes to the ready lists, 100 at a time
@@ -16,10 +17,10 @@
 --   bell:<queue>                list    rung when messages stay behind
 local incarnation, lease_ms, limit = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local steps, queues, keeps = {}, {}, {}
-for step in string.gmatch(ARGV[6], '[^,]+') do
+for step in string.gmatch(ARGV[7], '[^,]+') do
   steps[#steps + 1] = step
 end
-for i = 7, #ARGV, 2 do
+for i = 8, #ARGV, 2 do
   queues[#queues + 1], keeps[#keeps + 1] = ARGV[i], ARGV[i + 1] == '1'
 end
 
@@ -69,6 +70,12 @@ end
 
 local reply = {-1, tonumber(redis.call('GET', ns .. 'cancellations') or 0)}
 local last = #taken > 0 and redis.call('INCRBY', ns .. 'seq', #taken) or 0
+if #taken > 0 and last - #taken < tonumber(ARGV[6]) then
+  -- The server has lost its latest writes, as after a failover. A number that is given twice to a process would let the
+  -- end of one task settle another.
+  last = tonumber(ARGV[6]) + #taken
+  redis.call('SET', ns .. 'seq', string.format('%.0f', last))
+end
 for i, message in ipairs(taken) do
   local queue, step, body, is_kept = message[1], message[2], message[3], message[4]
   local number, attempts = '0', '0'
