@@ -31,12 +31,15 @@ def make_scene(
     request: pytest.FixtureRequest,
     record_property: Callable[[str, object], None],
 ) -> Iterator[Callable[..., Scene]]:
-    """Make a scene, with configuration: `make_scene(CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT=1.0)`."""
+    """Make a scene, with configuration: `make_scene(CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT=1.0)`.
+
+    Other servers than its own are given as `url` and `client`.
+    """
     scenes: list[Scene] = []
     table: list[tuple[str, Counts, float]] = []
 
-    def make(**config: Any) -> Scene:
-        scenes.append(Scene(tmp_path, dict(config), table))
+    def make(url: str = "", client: Any = None, **config: Any) -> Scene:
+        scenes.append(Scene(tmp_path, dict(config), table, url, client))
         return scenes[-1]
 
     yield make

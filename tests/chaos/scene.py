@@ -24,6 +24,8 @@ from flask_celeriac.embedded import EmbeddedServer
 from flask_celeriac.transport.redis.layout import Layout
 from flask_celeriac.transport.redis.store import MessageStore
 
+_SHORT_LEASE = {"lease_s": LEASE_S, "renew_s": RENEW_S}
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -51,24 +53,29 @@ class Scene:
     folder: Path
     config: dict[str, Any] = field(default_factory=dict)
     table: list[tuple[str, Counts, float]] = field(default_factory=list)
+    #: Where somebody else runs the servers: the URL that the app has, and a client.
+    url: str = ""
+    client: redis.Redis = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         self.began_s = time.monotonic()
         self.server = EmbeddedServer(self.folder / "redis")
-        self.server.start()
-        self.client = redis.Redis.from_url(self.server.url)
+        if not self.url:
+            self.server.start()
+            self.url = self.server.url
+            self.client = redis.Redis.from_url(self.url)
         self.store = MessageStore(self.client, Layout())
         self.ledger = Ledger(self.folder / "ledger")
         if not IS_FULL:
-            lease = {"lease_s": LEASE_S, "renew_s": RENEW_S}
-            self.config.setdefault("CELERY_BROKER_TRANSPORT_OPTIONS", lease)
+            options = self.config.setdefault("CELERY_BROKER_TRANSPORT_OPTIONS", {})
+            self.config["CELERY_BROKER_TRANSPORT_OPTIONS"] = {**_SHORT_LEASE, **options}
         self.fleet = Fleet(self.folder, self._environment())
-        self.app = create_app(self.server.url, **self.config)
+        self.app = create_app(self.url, **self.config)
 
     def _environment(self) -> dict[str, str]:
         return {
             **os.environ,
-            "CHAOS_URL": self.server.url,
+            "CHAOS_URL": self.url,
             "CHAOS_LEDGER": str(self.ledger.path),
             "CHAOS_CONFIG": json.dumps(self.config),
             "CELERIAC_STATE_DIR": str(self.folder / "state"),
@@ -94,16 +101,10 @@ class Scene:
         )
 
     def kill_server(self) -> None:
-        pid = self.server.pid
-        assert pid
-        os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: self.server.returncode is not None, 10)
+        kill_server(self.server)
 
     def restart_server(self) -> None:
-        """Start it again, on the same port and data."""
-        url = self.server.url
-        self.server.start()
-        assert self.server.url == url
+        restart_server(self.server)
 
     def wait_started(self, *ids: str, seconds: float = PATIENCE_S) -> None:
         wait_until(lambda: set(ids) <= self.ledger.started(), seconds, self.logs)
@@ -181,3 +182,16 @@ class Scene:
         self.client.close()
         self.app.extensions["celery"].close()
         self.server.stop()
+
+
+def kill_server(server: EmbeddedServer) -> None:
+    assert server.pid
+    os.kill(server.pid, signal.SIGKILL)
+    wait_until(lambda: server.returncode is not None, 10)
+
+
+def restart_server(server: EmbeddedServer) -> None:
+    """Start it again, on the same port and data."""
+    url = server.url
+    server.start()
+    assert server.url == url

@@ -149,6 +149,46 @@ def test_a_renewed_lease_does_not_end(store, claim, end_lease) -> None:
     assert store.reap() == (0, [])
 
 
+def test_no_process_gets_a_number_twice_from_a_server_that_forgot_its_latest_writes(store) -> None:
+    def number(incarnation: str, last: int) -> int:
+        store.publish("q", b"1")
+        found = store.claim(incarnation, {"q": True}, 1, lease_s=60, last=last)
+        return found.deliveries[0].number
+
+    first = [number("one", 0), number("one", 1)]
+    store.client.delete(f"{store.layout.namespace}seq")
+    assert first == [1, 2]
+    assert number("one", 2) == 3
+    assert number("two", 0) == 4
+
+
+def test_leases_that_ended_while_the_server_was_away_are_left_alone_for_a_while(
+    store, claim, end_lease, wait_until
+) -> None:
+    claim("one")
+    claim("two")
+    end_lease("one")
+    end_lease("two")
+    # As after an outage: who comes back first must not take what the other one runs.
+    assert not store.renew("two", lease_s=0.4).has_expired
+    assert not store.renew("two", lease_s=0.4).has_expired
+    wait_until(lambda: store.renew("two", lease_s=0.4).has_expired)
+
+
+def test_a_claim_after_an_outage_hides_it_from_nobody(store, claim, end_lease) -> None:
+    claim("one")
+    end_lease("one")
+    claim("two")
+    assert not store.renew("two", lease_s=60).has_expired
+
+
+def test_a_lease_that_ended_while_others_renewed_is_seen_at_once(store, claim, end_lease) -> None:
+    claim("one")
+    claim("two")
+    end_lease("one")
+    assert store.renew("two", lease_s=60).has_expired
+
+
 @pytest.mark.usefixtures("five")
 def test_reaping_takes_no_more_than_its_limit_and_ends_what_it_began(
     store, claim, end_lease

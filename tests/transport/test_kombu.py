@@ -11,6 +11,7 @@ from kombu.transport import virtual
 SIGNATURES = {
     "_brpop_start": ["self", "timeout"],
     "_brpop_read": ["self", "options"],
+    "_connparams": ["self", "asynchronous"],
     "_flush_brpop_reauth": ["self"],
     "_get_pool": ["self", "asynchronous"],
     "_maybe_update_queues_expire": ["self", "client", "queue"],
@@ -27,6 +28,14 @@ def test_the_channel_has_what_ours_overrides_or_calls(name: str) -> None:
     method = getattr(kombu_redis.Channel, name)
 
     assert [*inspect.signature(method).parameters] == SIGNATURES[name]
+
+
+def test_sentinels_are_asked_by_the_method_that_ours_overrides() -> None:
+    source = inspect.getsource(kombu_redis.SentinelChannel)
+
+    assert "return self._sentinel_managed_pool(asynchronous)" in source
+    for name in ("self._sentinel_manager = ", "self._async_sentinel_manager = "):
+        assert name in source
 
 
 def test_the_poller_sends_and_reads_by_the_methods_that_ours_overrides() -> None:

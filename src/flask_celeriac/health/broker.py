@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from .verdict import Verdict
@@ -37,6 +37,10 @@ class Address:
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.path or f'{self.host}:{self.port}'}"
+
+    def encrypted(self) -> Address:
+        """Return the same Redis on TLS, where that is told beside the URL; others as they are."""
+        return replace(self, scheme="rediss") if self.scheme == "redis" else self
 
 
 def url_from(environ: Mapping[str, str]) -> str | None:
@@ -97,7 +101,15 @@ def _ask_one(address: Address, timeout_s: float) -> Verdict:
     except TimeoutError:
         return Verdict(False, f"broker {address} did not answer within {timeout_s:g} s")
     except OSError as error:
+        if _wants_certificate(error):
+            return Verdict(True, f"broker {address} answers, and wants a certificate")
         return Verdict(False, f"broker {address} can not be reached: {error.strerror or error}")
+
+
+def _wants_certificate(error: OSError) -> bool:
+    """A server that refuses a client without certificate is alive; TLS 1.2 has no word for it."""
+    reason = str(getattr(error, "reason", ""))
+    return reason.endswith(("ALERT_CERTIFICATE_REQUIRED", "ALERT_HANDSHAKE_FAILURE"))
 
 
 def _connect(address: Address, timeout_s: float) -> socket.socket:
@@ -133,7 +145,8 @@ def _greet_amqp(connection: socket.socket, address: Address) -> Verdict:
 
 def _ping_redis(connection: socket.socket, address: Address) -> Verdict:
     """A server that asks for a password is alive; one that refuses the given one is of no use."""
-    is_secret_safe = address.scheme != "rediss"
+    # What asks for a password at a Sentinel is its own, and in no URL.
+    is_secret_safe = address.scheme not in ("rediss", "sentinel")
     if address.password and is_secret_safe:
         words = [address.user, address.password] if address.user else [address.password]
         answer = _command(connection, "AUTH", *words)
@@ -147,9 +160,14 @@ def _ping_redis(connection: socket.socket, address: Address) -> Verdict:
 
 def _command(connection: socket.socket, *words: str) -> bytes:
     encoded = [word.encode() for word in words]
-    connection.sendall(
-        b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in encoded)
-    )
+    sent = b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in encoded)
+    try:
+        connection.sendall(sent)
+    except TimeoutError:
+        raise
+    except OSError:
+        connection.recv(4096)  # raises what the server said when it closed, where it said so
+        raise
     answer = b""
     with suppress(ConnectionResetError):
         while not answer.endswith(b"\r\n") and len(answer) < 4096:

@@ -13,7 +13,11 @@ from celery import states
 from celery.backends import redis as celery_redis
 from celery.exceptions import BackendStoreError
 from kombu.utils.encoding import bytes_to_str
-from redis import SSLConnection
+from redis import Connection, SSLConnection
+from redis.sentinel import Sentinel, SentinelManagedConnection
+
+from flask_celeriac.transport.redis.errors import heeding
+from flask_celeriac.transport.redis.sentinels import asking_options
 
 from .consumer import ResultConsumer
 from .storing import Store, warn_of_late_run
@@ -23,11 +27,14 @@ from .waiting import OnInterval, OnMessage
 # The stubs know few of the names that these classes have.
 _StockRedis: Any = celery_redis.RedisBackend
 _StockSentinel: Any = celery_redis.SentinelBackend
+_Sentinel: Any = Sentinel
 _StoreError: Any = BackendStoreError
 
 
 class _Celeriac(_StockRedis):  # type: ignore[misc]
     """What both backends have in common."""
+
+    _connection_class: type[Any] = Connection
 
     ResultConsumer = ResultConsumer
 
@@ -47,6 +54,11 @@ class _Celeriac(_StockRedis):  # type: ignore[misc]
             # Celery refuses an URL that does not say; we verify.
             params.setdefault("ssl_cert_reqs", "required")
         return params
+
+    def _get_pool(self, **params: Any) -> Any:
+        """As in Celery; what a server refuses for now is tried again like a lost connection."""
+        kind = params.get("connection_class", self._connection_class)
+        return super()._get_pool(**{**params, "connection_class": heeding(kind)})
 
     def on_task_call(self, producer: Any, task_id: str) -> dict[str, Any]:  # noqa: ARG002
         """Nothing: a task that nobody waits for costs no subscription."""
@@ -136,3 +148,16 @@ class RedisBackend(_Celeriac):
 
 class SentinelBackend(_Celeriac, _StockSentinel):  # type: ignore[misc]
     """Results in the master that Sentinels name: ``celeriac-sentinel://a:26379/0;...``."""
+
+    _connection_class = SentinelManagedConnection
+
+    def _get_sentinel_instance(self, **params: Any) -> Any:
+        """As in Celery, but a dead Sentinel does not hold up long."""
+        hosts = params.pop("hosts")
+        options = self._transport_options
+        return _Sentinel(
+            [(host["host"], host["port"]) for host in hosts],
+            min_other_sentinels=options.get("min_other_sentinels", 0),
+            sentinel_kwargs=asking_options(options.get("sentinel_kwargs"), params),
+            **params,
+        )

@@ -19,6 +19,8 @@ SEND_WITHIN_S = 2.0
 # new one, and its repetition. So each may take a third. Subscribing to a result opens two.
 _BROKER_TRY_S = round(SEND_WITHIN_S / 3, 2)
 _BACKEND_TRY_S = SEND_WITHIN_S / 2
+# A try each second.
+_WORKER_STORES_FOR_S = 600
 # Longer, since a confirmation from a quorum queue under load takes its time: a broken connection to
 # RabbitMQ costs a request three of these, every later one a single one.
 _RABBITMQ_TRY_S = 1.0
@@ -232,6 +234,18 @@ def _redis_backend() -> Iterator[Default]:
     yield Default(
         "result_backend_transport_options.retry_policy",
         {"max_retries": 0, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2},
-        "Celery tries 20 times and lets `delay()` wait 19 s when Redis is down; workers keep that.",
+        "Celery tries 20 times and lets `delay()` wait 19 s when Redis is down.",
         "sender",
+    )
+    yield Default(
+        "result_backend_transport_options.retry_policy",
+        {
+            "max_retries": _WORKER_STORES_FOR_S,
+            "interval_start": 0,
+            "interval_step": 1,
+            "interval_max": 1,
+        },
+        "Celery gives up after 19 s and calls a task that succeeded a failure; a failover by"
+        " Sentinel takes longer with its defaults.",
+        "worker",
     )

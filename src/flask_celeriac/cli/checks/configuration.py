@@ -28,7 +28,7 @@ _UNENFORCED = {
 def examine(state: AppState) -> Iterator[Finding]:
     """Examine the settings of one app."""
     celery, settings = state.celery, state.settings
-    yield from _result_backend(settings.result_backend)
+    yield from _result_backend(settings.result_backend, celery.conf.redis_backend_use_ssl)
     yield from _content(celery.conf)
     yield from limits_of_pool(celery, str(celery.conf.worker_pool), "worker_pool")
     if not settings.is_carried_by_us:  # there, leases are renewed
@@ -37,9 +37,9 @@ def examine(state: AppState) -> Iterator[Finding]:
     yield from _state_dir(settings.state_dir)
 
 
-def _result_backend(url: str | None) -> Iterator[Finding]:
+def _result_backend(url: str | None, use_ssl: Any) -> Iterator[Finding]:
     if url:
-        yield from _reachable(url)
+        yield from _reachable(url, is_encrypted=bool(use_ssl))
         return
     yield warning(
         "results.backend",
@@ -48,9 +48,12 @@ def _result_backend(url: str | None) -> Iterator[Finding]:
     )
 
 
-def _reachable(url: str) -> Iterator[Finding]:
+def _reachable(url: str, *, is_encrypted: bool) -> Iterator[Finding]:
     try:
-        verdict = ask(parse(url))
+        addresses = parse(url)
+        if is_encrypted:
+            addresses = [address.encrypted() for address in addresses]
+        verdict = ask(addresses)
     except ValueError:
         yield ok("results.backend", "Results are kept.")  # in a place that only Celery can ask
         return

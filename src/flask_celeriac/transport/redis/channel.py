@@ -1,9 +1,10 @@
 """A kombu channel on Redis: publishes by a script, and takes messages as claims.
 
 Overridden are the methods by which kombu's virtual transports are extended (`_put`, `_size`,
-`_purge` ...) and, of kombu's Redis channel, the two that send and read its blocking command
-(`_brpop_start`, `_brpop_read`). They use its `_get_pool`, `_expires` and `_queue_cycle`. None of
-these has a public name; tests/transport/test_kombu.py pins how kombu calls them.
+`_purge` ...) and, of kombu's Redis channel, what connects (`_connparams`) and the two that send and
+read its blocking command (`_brpop_start`, `_brpop_read`). They use its `_get_pool`, `_expires` and
+`_queue_cycle`. None of these has a public name; tests/transport/test_kombu.py pins how kombu calls
+them.
 """
 
 from __future__ import annotations
@@ -110,6 +111,7 @@ class Channel(ConsumingChannel):
             {queue: not no_ack},
             1,
             lease_s=self.lease_s,
+            last=0 if no_ack else self.claimant.last,
         )
         if not found.deliveries:
             return None

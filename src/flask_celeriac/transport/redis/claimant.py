@@ -56,6 +56,7 @@ class Claimant:
             a channel that is closed gives back what came through it.
         parked_tasks: Names of tasks that are known here and of which messages are parked: these
             are taken too, until there are none any more.
+        last: The greatest number of a claim that was ever held.
         asking: The channels that wait for the reply to a claim; what it brings is not held yet.
     """
 
@@ -65,6 +66,7 @@ class Claimant:
         self.is_lasting = False
         self.parked_tasks: Sequence[str] = ()
         self.asking: WeakSet[object] = WeakSet()
+        self.last = 0
         self._pid = os.getpid()
         self._layout = layout
         self._connect = connect
@@ -100,7 +102,9 @@ class Claimant:
 
     def hold(self, numbers: Iterable[int]) -> None:
         """Note claims that the server has written down for this process."""
+        numbers = set(numbers)
         self._held.update(numbers)
+        self.last = max(self.last, *numbers) if numbers else self.last
 
     def settle(self, number: int) -> None:
         """End a claim; at once, or as soon as the server answers."""

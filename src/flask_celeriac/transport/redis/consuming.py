@@ -12,10 +12,9 @@ from queue import Empty
 from time import monotonic
 from typing import Any
 
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 
 from . import scripts
-from .errors import is_lost_connection
 from .messages import ORIGIN, Unreadable, decoded, delay_of, task_id_of
 from .placed import PlacedChannel
 from .replies import Claimed, Delivery, claimed
@@ -80,7 +79,12 @@ class ConsumingChannel(PlacedChannel):
         self._asked_for = self._room()
         self._tasks = self.claimant.parked_tasks
         arguments = self.layout.claim_arguments(
-            self.claimant.incarnation, self.lease_s, self._asked_for, queues, self._tasks
+            self.claimant.incarnation,
+            self.lease_s,
+            self._asked_for,
+            self.claimant.last,
+            queues,
+            self._tasks,
         )
         script = scripts.script("claim")
         self._command = "EVAL" if self._is_script_unknown else "EVALSHA"
@@ -136,11 +140,6 @@ class ConsumingChannel(PlacedChannel):
             return None
         except self.connection_errors:
             connection.disconnect()
-            raise
-        except ResponseError as error:
-            if is_lost_connection(error):
-                connection.disconnect()
-                raise ConnectionError(str(error)) from error
             raise
         self._is_script_unknown = False
         return reply

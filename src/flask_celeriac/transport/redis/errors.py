@@ -1,16 +1,52 @@
-"""What Redis says when a connection, a failover or its configuration is the trouble."""
+"""What a server says when another connection, or a later one, is the remedy."""
 
 from __future__ import annotations
 
-from redis.exceptions import ReadOnlyError, ResponseError
+import re
+from typing import Any
 
-# A replica that was promoted or demoted answers so, and a new connection finds the right server.
-_LOST = ("UNBLOCKED", "READONLY", "MASTERDOWN", "LOADING")
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
-#: Besides those that kombu knows: a write to a server that became a replica.
-CONNECTION_ERRORS = (ReadOnlyError,)
+# Redis before 7 puts what a command in a script was told behind a text of its own.
+_REMEDIED = re.compile(
+    r"(?:^|: -)(?:UNBLOCKED|READONLY|MASTERDOWN|LOADING|NOREPLICAS|MISCONF|OOM)\b", re.ASCII
+)
 
 
 def is_lost_connection(error: ResponseError) -> bool:
-    """Return whether a new connection is the remedy for *error*."""
-    return str(error).startswith(_LOST)
+    """Return whether the remedy for *error* is to connect anew, at once or later.
+
+    A server that was demoted, has lost its replicas, whose disk failed or memory is full takes no
+    writes; what it refused did nothing.
+    """
+    # redis-py takes the code away where it has a class for it.
+    return isinstance(error, (ReadOnlyError, OutOfMemoryError)) or bool(
+        _REMEDIED.search(str(error))
+    )
+
+
+class _Heeding:
+    """A connection that is lost when the server says so."""
+
+    def read_response(self, *args: Any, **kwargs: Any) -> Any:
+        """As in redis-py.
+
+        Raises:
+            redis.exceptions.ConnectionError: Also where the server refuses for now.
+        """
+        connection: Any = super()
+        try:
+            return connection.read_response(*args, **kwargs)
+        except ResponseError as error:
+            if not is_lost_connection(error):
+                raise
+            connection.disconnect()
+            raise RedisConnectionError(str(error)) from error
+
+
+def heeding(connection_class: type[Any]) -> type[Any]:
+    """Return *connection_class*, of which what `is_lost_connection` knows are connection errors."""
+    if issubclass(connection_class, _Heeding):
+        return connection_class
+    return type(connection_class.__name__, (_Heeding, connection_class), {})

@@ -47,13 +47,14 @@ class Layout:
         incarnation: str,
         lease_s: float,
         limit: int,
+        last: int,
         queues: Mapping[str, bool],
         tasks: Sequence[str],
     ) -> list[Any]:
         """Return key and arguments of the script `claim`; see `MessageStore.claim`."""
         steps = ",".join(str(step) for step in self.steps)
         pairs = [word for queue, keeps in queues.items() for word in (queue, int(keeps))]
-        taking = [incarnation, to_ms(lease_s), limit, steps]
+        taking = [incarnation, to_ms(lease_s), limit, last, steps]
         return [*self.fixed(), *taking, len(tasks), *tasks, *pairs]
 
 

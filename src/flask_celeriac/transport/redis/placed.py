@@ -10,6 +10,7 @@ from redis import ConnectionPool, Redis
 
 from .claimant import LEASE_S, RENEW_S, Claimant, Lease
 from .claimants import Kept, claimant_for
+from .errors import heeding
 from .layout import MOST_STARTS, TOKEN_S, Layout
 from .store import MessageStore
 
@@ -75,6 +76,10 @@ class PlacedChannel(KombuChannel):  # type: ignore[misc]
     def known_claimant(self) -> Claimant | None:
         """The claimant, if this channel ever took a message."""
         return self._kept.claimant if self._kept else None
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        params: dict[str, Any] = super()._connparams(asynchronous)
+        return {**params, "connection_class": heeding(params["connection_class"])}
 
     def _place(self) -> tuple[object, ...]:
         kwargs = self.pool.connection_kwargs

@@ -65,6 +65,7 @@ class MessageStore:
         *,
         lease_s: float,
         tasks: Sequence[str] = (),
+        last: int = 0,
     ) -> Claimed:
         """Move up to *limit* messages from *queues* into the claims of *incarnation*.
 
@@ -78,12 +79,18 @@ class MessageStore:
             limit: 0 to 1000.
             lease_s: Seconds from now until the claims may be taken away; above 0.
             tasks: Names of tasks of which parked messages in *queues* are taken too.
+            last: The greatest number of a claim that *incarnation* ever had; those to come are
+                greater, also on a server that forgot its latest writes.
         """
-        arguments = self.layout.claim_arguments(incarnation, lease_s, limit, queues, tasks)
+        arguments = self.layout.claim_arguments(incarnation, lease_s, limit, last, queues, tasks)
         return claimed(scripts.run(self.client, "claim", *arguments))
 
     def renew(self, incarnation: str, *, lease_s: float) -> Renewed:
-        """Let the claims of *incarnation* be its own for *lease_s* more seconds."""
+        """Let the claims of *incarnation* be its own for *lease_s* more seconds.
+
+        Others' leases are said to have expired only where they had the chance to renew them: not
+        for half a lease after the server was away.
+        """
         expired, parked, unreported, *numbers = self._run("renew", incarnation, to_ms(lease_s))
         claims = frozenset(int(number) for number in numbers)
         return Renewed(claims, bool(expired), bool(parked), bool(unreported))

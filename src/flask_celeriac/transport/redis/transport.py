@@ -9,8 +9,8 @@ from kombu.transport import redis as kombu_redis
 from redis import SSLConnection
 
 from .channel import Channel
-from .errors import CONNECTION_ERRORS
 from .poller import Poller
+from .sentinels import SentinelChannel
 
 
 class Transport(kombu_redis.Transport):
@@ -18,7 +18,6 @@ class Transport(kombu_redis.Transport):
 
     Channel: type[kombu_redis.Channel] = Channel
 
-    connection_errors = (*kombu_redis.Transport.connection_errors, *CONNECTION_ERRORS)
     implements = kombu_redis.Transport.implements.extend(batch_publish=False)
     supports_batch_publish = False
 
@@ -46,17 +45,6 @@ class TLSTransport(Transport):
     """Redis on TLS."""
 
     Channel = TLSChannel
-
-
-class SentinelChannel(Channel, kombu_redis.SentinelChannel):  # type: ignore[misc]
-    """The master that Sentinel names; needs the transport option `master_name`."""
-
-    from_transport_options = tuple(
-        dict.fromkeys(
-            (*Channel.from_transport_options, *kombu_redis.SentinelChannel.from_transport_options)
-        )
-    )
-    connection_class = kombu_redis.SentinelChannel.connection_class
 
 
 class SentinelTransport(Transport):

@@ -1,12 +1,13 @@
--- claim(incarnation, lease_ms, limit, steps, tasks, task..., {queue, keeps}...) -> {next_due_ms, cancellations, {queue, number, attempts, body}...}
+-- claim(incarnation, lease_ms, limit, last, steps, tasks, task..., {queue, keeps}...) -> {next_due_ms, cancellations, {queue, number, attempts, body}...}
 --
 -- Takes up to `limit` messages and writes them down as claims of `incarnation`, in one step. Steps are strict: the
 -- first of the comma-separated `steps` is empty in all queues before the second is looked at. `keeps` is 1 where a
 -- claim is kept until it is settled, 0 where taking is all (no_ack); the number is then 0. Parked messages of the
 -- `tasks` names that follow are made ready first, as many as may be taken: in the same step, since a worker that does
 -- not know their task would take and park them again.
+-- `last` is the greatest number that the incarnation ever had.
 -- next_due_ms: milliseconds until the first delayed message, -1 when there is none.
---   workers                     zset    incarnation at the end of its lease; renewed
+--   workers, patience           see prelude: renew_lease
 --   parked, parked:<task>       set, list  see above; 100 of a task are looked at
 --   delayed                     zset    what is due goes to the ready lists, 100 at a time
 --   suspects:<queue>            list    one is taken when this incarnation has none
@@ -19,10 +20,10 @@
 --   bell:<queue>                list    rung when messages stay behind
 local incarnation, lease_ms, limit = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local steps, queues, keeps = {}, {}, {}
-for step in string.gmatch(ARGV[6], '[^,]+') do
+for step in string.gmatch(ARGV[7], '[^,]+') do
   steps[#steps + 1] = step
 end
-local first_queue = 8 + tonumber(ARGV[7])
+local first_queue = 9 + tonumber(ARGV[8])
 local is_wanted = {}
 for i = first_queue, #ARGV, 2 do
   queues[#queues + 1], keeps[#keeps + 1] = ARGV[i], ARGV[i + 1] == '1'
@@ -32,7 +33,7 @@ end
 local now = now_ms()
 for _, is_kept in ipairs(keeps) do
   if is_kept then
-    redis.call('ZADD', ns .. 'workers', now + lease_ms, incarnation)
+    renew_lease(incarnation, now, lease_ms)
     break
   end
 end
@@ -43,7 +44,7 @@ for _, entry in ipairs(due) do
   make_ready(entry, 'back')
 end
 
-for i = 8, first_queue - 1 do
+for i = 9, first_queue - 1 do
   unpark(ARGV[i], limit, is_wanted)
 end
 
@@ -79,6 +80,12 @@ end
 
 local reply = {-1, tonumber(redis.call('GET', ns .. 'cancellations') or 0)}
 local last = #taken > 0 and redis.call('INCRBY', ns .. 'seq', #taken) or 0
+if #taken > 0 and last - #taken < tonumber(ARGV[6]) then
+  -- The server has lost its latest writes, as after a failover. A number that is given twice to a process would let the
+  -- end of one task settle another.
+  last = tonumber(ARGV[6]) + #taken
+  redis.call('SET', ns .. 'seq', string.format('%.0f', last))
+end
 for i, message in ipairs(taken) do
   local queue, step, body, is_kept = message[1], message[2], message[3], message[4]
   local number, attempts = '0', '-1'

@@ -46,6 +46,18 @@ end
 
 local has_attempts -- nil until somebody asks
 
+-- Where nobody renewed for half a lease, the server was away from all of them, and who runs tasks may have had no
+-- chance yet to say so: for half a lease from now, ended leases are left alone.
+--   workers   zset    incarnation at the end of its lease
+--   patience  string  until when
+local function renew_lease(incarnation, now, lease_ms)
+  local latest = redis.call('ZREVRANGE', ns .. 'workers', 0, 0, 'WITHSCORES')[2]
+  if latest and tonumber(latest) - now < lease_ms / 2 then
+    redis.call('SET', ns .. 'patience', string.format('%.0f', now + lease_ms / 2))
+  end
+  redis.call('ZADD', ns .. 'workers', now + lease_ms, incarnation)
+end
+
 local function attempts_of(body)
   if has_attempts == nil then
     has_attempts = is_there('attempts')

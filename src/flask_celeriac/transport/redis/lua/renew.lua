@@ -1,13 +1,14 @@
 -- renew(incarnation, lease_ms) -> {has_expired, has_parked, has_unreported, number of each claim...}
 --
 -- Renews the lease, also of a process that has no claim yet, and says what there is to look after.
---   workers               zset  incarnation at the end of its lease; read for leases that have ended
+--   workers, patience     see prelude: renew_lease; read for leases that have ended
 --   claims:<incarnation>  hash  read
 --   parked, unreported    set   only whether they are there
 local now = now_ms()
-redis.call('ZADD', ns .. 'workers', now + tonumber(ARGV[4]), ARGV[3])
+renew_lease(ARGV[3], now, tonumber(ARGV[4]))
+local is_patient = tonumber(redis.call('GET', ns .. 'patience') or 0) > now
 local reply = {
-  redis.call('ZCOUNT', ns .. 'workers', '-inf', now),
+  is_patient and 0 or redis.call('ZCOUNT', ns .. 'workers', '-inf', now),
   is_there('parked') and 1 or 0,
   is_there('unreported') and 1 or 0,
 }
