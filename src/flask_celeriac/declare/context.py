@@ -17,6 +17,7 @@ from celery import signals
 from flask.ctx import AppContext
 
 from . import carry
+from .late import refuse_late_start
 from .request_id import REQUEST_ID
 
 _Hook = Callable[[str, Any], Any]
@@ -30,6 +31,7 @@ def entering(hook: _Hook) -> _Hook:
         return hook
 
     def on_task_init(task_id: str, task: Any) -> Any:
+        refuse_late_start(task)
         _enter(task_id, task)
         return hook(task_id, task)
 

@@ -18,6 +18,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from . import lease_end
 from .keys import delivery_tag
 from .layout import Layout
 from .replies import Renewed
@@ -177,16 +178,19 @@ class Claimant:
         until_s = time.monotonic() + self.lease.lease_s
         renewed = store.renew(self.incarnation, lease_s=self.lease.lease_s)
         # Others have what was taken away; an end that is owed is refused by the server.
-        self._held.difference_update(known - renewed.numbers)
+        lost = known - renewed.numbers
+        self._held.difference_update(lost)
         self._leased_until_s = until_s
+        if self.is_lasting:
+            lease_end.note(until_s, max(lost, default=0))
         # A reply may be on its way, or wait for a loop that is slow to read it.
         strays = frozenset() if is_reply_due else renewed.numbers - known
         # What is unknown twice in a row, with no reply to come, has no other explanation.
-        lost = strays & self._strays - self._held
-        if lost:
-            logger.warning("Giving back %d messages whose delivery was cut off.", len(lost))
-            store.give_back(self.incarnation, sorted(lost), is_next=True)
-        self._strays = strays - lost
+        cut_off = strays & self._strays - self._held
+        if cut_off:
+            logger.warning("Giving back %d messages whose delivery was cut off.", len(cut_off))
+            store.give_back(self.incarnation, sorted(cut_off), is_next=True)
+        self._strays = strays - cut_off
         return renewed
 
     def new_store(self) -> MessageStore:
