@@ -91,6 +91,16 @@ class Scene:
     def result(self, id_: str) -> Any:
         return self.app.extensions["celery"].AsyncResult(id_)
 
+    def ask(self, command: str) -> Any:
+        """Return what `flask celery <command> --json` says."""
+        done = self.app.test_cli_runner().invoke(args=["celery", command, "--json"])
+        return json.loads(done.stdout)
+
+    def errors(self) -> dict[str, str]:
+        """Return the errors that `flask celery doctor` finds."""
+        found = self.ask("doctor")["findings"]
+        return {each["check"]: each["says"] for each in found if each["level"] == "error"}
+
     def produce_stock(self, count: int, countdown_s: float = 0.0) -> subprocess.Popen[str]:
         """Start a plain Celery producer; what it sent is on its output."""
         return subprocess.Popen(

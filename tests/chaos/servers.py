@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ SENTINEL_PASSWORD = "lookout"
 MASTER = "shop"
 _DURABLE = {"appendonly": "yes", "save": '""', "requirepass": PASSWORD}
 _WITHIN_S = 10.0
+_given: set[int] = set()
 
 
 @dataclass
@@ -56,15 +58,12 @@ class Server:
         os.kill(self.process.pid, signal.SIGKILL)
         self.process.wait(_WITHIN_S)
 
-    def freeze(self) -> None:
-        """SIGSTOP: it accepts connections and says nothing."""
-        os.kill(self.process.pid, signal.SIGSTOP)
-
     def end(self) -> None:
         self.process.end()
         self.process.wait(_WITHIN_S)
 
     def _listens(self) -> bool:
+        assert self.process.poll() is None, (self.folder / "log").read_text()
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
             return True
         return False
@@ -223,6 +222,12 @@ def _online_replicas(client: redis.Redis) -> int:
 
 
 def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Return a port that nobody is given twice, and no connection by the system."""
+    while True:
+        port = random.randint(20000, 32000)
+        if port in _given:
+            continue
+        _given.add(port)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port

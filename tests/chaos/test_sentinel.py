@@ -76,6 +76,10 @@ def test_workers_follow_the_sentinels_to_a_new_primary_and_lose_and_repeat_nothi
     assert not counts.faults, scene.logs()
     assert counts.repeated == 0
 
+    pids = {each["pid"] for each in scene.ask("status")["workers"]}
+    assert pids == {worker.pid for worker in workers}
+    assert scene.errors() == {}
+
     place.rejoin(place.nodes[0])
     # Sentinel demotes the old primary ten seconds late: until then it would take writes in vain.
     place.require_replica()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -57,16 +56,6 @@ def scene_on(make_scene: MakeScene, place: Encrypted, config: dict[str, Any]) ->
     return make_scene(client=client, **config)
 
 
-def asked(scene: Scene, command: str) -> Any:
-    done = scene.app.test_cli_runner().invoke(args=["celery", command, "--json"])
-    return json.loads(done.stdout)
-
-
-def errors(scene: Scene) -> dict[str, str]:
-    found = asked(scene, "doctor")["findings"]
-    return {each["check"]: each["says"] for each in found if each["level"] == "error"}
-
-
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
 def test_the_health_probe_takes_a_server_that_wants_a_certificate_for_alive(
     place: Encrypted, version: str
@@ -100,8 +89,8 @@ def test_a_worker_on_tls_runs_tasks_and_outlives_broken_connections(
     assert counts.repeated == 0
     assert worker.is_running()
     assert PASSWORD not in worker.log
-    assert [each["pid"] for each in asked(scene, "status")["workers"]] == [worker.pid]
-    assert errors(scene) == {}
+    assert [each["pid"] for each in scene.ask("status")["workers"]] == [worker.pid]
+    assert scene.errors() == {}
 
 
 @pytest.mark.parametrize("way", [by_query, by_dicts])
@@ -114,7 +103,7 @@ def test_a_certificate_of_another_authority_is_a_clear_error_without_a_password(
         scene.send("work")
     assert time.monotonic() - began_s < 5
     assert PASSWORD not in str(caught.value)
-    assert "certificate verify failed" in errors(scene)["broker"]
+    assert "certificate verify failed" in scene.errors()["broker"]
     worker = scene.fleet.start(pool="solo")
     worker.wait_for("certificate verify failed")
     assert worker.is_running()
