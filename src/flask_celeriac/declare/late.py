@@ -22,10 +22,11 @@ logger = logging.getLogger(__name__)
 
 
 def refuse_late_start(task: Any) -> None:
-    """Let a task that waited in the pool go when its worker has lost the claim meanwhile.
+    """Let a task go that waited for a process of the pool when its worker has lost the claim.
 
-    A worker that was frozen goes on where it was, and its pool with it. Where broker and backend
-    are two databases this can not be known (see `record.fence`).
+    A worker that was frozen goes on where it was, and its pool with it. In threads and greenlets
+    `execute.request` sees to it. Where broker and backend are two databases this can not be known
+    (see `record.fence`).
 
     Raises:
         Reject: Others have the task.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -30,17 +31,18 @@ class Request(celery_request.Request):
     _settling: Callable[[], None] | None = None
 
     def on_accepted(self, pid: Any, time_accepted: float) -> None:
-        """As in Celery; called by a thread of the pool right before it runs the task.
+        """As in Celery; called by a thread or greenlet of the pool right before it runs the task.
 
         Raises:
             ClaimEndedError: The process was frozen while the task waited for a thread, and others
                 may have the message. The task is not run; what is left of its claim goes back.
+            greenlet.GreenletExit: The same in a greenlet.
         """
-        is_in_thread = threading.current_thread() is not threading.main_thread()
-        if is_in_thread and pid == os.getpid() and not self._has_claim():
+        end = _end_of_run_here(pid)
+        if end is not None and not self._has_claim():
             state.task_ready(self)
             self.reject(requeue=True)
-            raise ClaimEndedError(self.id)
+            raise end(self.id)
         super().on_accepted(pid, time_accepted)
 
     def _has_claim(self) -> bool:
@@ -115,3 +117,16 @@ class Request(celery_request.Request):
         settling, self._settling = self._settling, None
         if settling is not None:
             settling()
+
+
+def _end_of_run_here(pid: Any) -> type[BaseException] | None:
+    """Return what ends a run by *pid*; None where that is another process, or the consumer."""
+    if pid == os.getpid():
+        is_in_pool = threading.current_thread() is not threading.main_thread()
+        return ClaimEndedError if is_in_pool else None
+    # Celery's green pools name the greenlet in place of a process.
+    greenlet = sys.modules.get("greenlet")
+    if greenlet is not None and pid == id(greenlet.getcurrent()):
+        end: type[BaseException] = greenlet.GreenletExit
+        return end
+    return None

@@ -158,12 +158,21 @@ class ConsumingChannel(PlacedChannel):
         try:
             while messages:
                 delivery, message = messages.pop(0)
-                if message is not None:
-                    self._deliver(delivery, message)
+                if message is None:
+                    continue
+                if self._is_lost(delivery):
+                    self._return_undelivered([delivery.number])
+                    continue
+                self._deliver(delivery, message)
         except BaseException:
             self._return_undelivered([d.number for d, message in messages if message and d.number])
             raise
         return bool(waiting)
+
+    def _is_lost(self, delivery: Delivery) -> bool:
+        """A solo worker runs what is delivered before it: minutes may have passed, or a freeze."""
+        claimant = self.claimant
+        return bool(delivery.number and claimant.is_lasting and not claimant.has(delivery.number))
 
     def _with_room(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Return those that may be delivered, and give back the rest.

@@ -25,6 +25,6 @@ def note(until_s: float, lost: int) -> None:
 
 
 def is_doubtful(number: int) -> bool:
-    """Tell whether the worker that this process is, or belongs to, may have lost a claim."""
+    """Tell whether the worker may have lost a claim; False but in a process of its pool."""
     pid, until_s, lost = _FORMAT.unpack_from(_memory)
-    return pid in (os.getpid(), os.getppid()) and (number <= lost or time.monotonic() >= until_s)
+    return bool(pid == os.getppid() and (number <= lost or time.monotonic() >= until_s))
