@@ -9,16 +9,19 @@ them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
+from kombu import Queue
+from kombu.common import maybe_declare
 from kombu.transport import virtual
 from kombu.utils.json import dumps
 
 from flask_celeriac.errors import Unroutable
 
 from .consuming import ConsumingChannel
-from .messages import PUBLISH_TOKEN, Unreadable, delay_of
+from .messages import PUBLISH_TOKEN, Unreadable, delay_of, delay_until
 from .qos import QoS
 
 # Tokens that somebody chose, such as that of a chain's link: 24 hours.
@@ -31,6 +34,10 @@ class Channel(ConsumingChannel):
     QoS = QoS
     supports_batch_publish = False
     _has_route = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._declared: dict[str, Queue] = {}
+        super().__init__(*args, **kwargs)
 
     def basic_publish(
         self, message: dict[str, Any], exchange: str, routing_key: str, **kwargs: Any
@@ -67,9 +74,51 @@ class Channel(ConsumingChannel):
             token=f"{token}:{queue}" if token else "",
             token_s=_CHOSEN_TOKEN_S if ":" in token else self.publish_token_s,
         )
+        self._let_expire(queue)
+
+    def _let_expire(self, queue: str) -> None:
         if queue in self._expires:
             with self.conn_or_acquire() as client:
                 self._maybe_update_queues_expire(client, queue)
+
+    def declare_once(self, queue: Queue) -> None:
+        """Declare *queue*, as kombu's producers do before each message, once a channel."""
+        if self._declared.get(queue.name) is not queue:
+            maybe_declare(queue, self)
+            self._declared[queue.name] = queue
+
+    def envelope(self, queue: str, *, body: str, delivery_tag: str, **parts: Any) -> dict[str, Any]:
+        """Return a message for *queue* as `basic_publish` would put it there.
+
+        Args:
+            body: Encoded for its way already, by `encode_body` with `body_encoding`.
+            parts: As of `prepare_message`.
+        """
+        message: dict[str, Any] = self.prepare_message("", **parts)
+        self._inplace_augment_message(message, "", queue)
+        message["body"], message["properties"]["delivery_tag"] = body, delivery_tag
+        return message
+
+    def put_encoded(
+        self, queue: str, bodies: Sequence[bytes], *, priority: int | None, eta: Any, token: str
+    ) -> None:
+        """Put envelopes that are encoded already into *queue*, all or none.
+
+        Args:
+            bodies: 1 to 1000.
+            eta: Of all of them, as in the header.
+            token: Names this publish: a repetition with the same one adds nothing.
+        """
+        of_all = {"properties": {"priority": priority}}
+        self.store.publish_many(
+            queue,
+            bodies,
+            step=self.priority(self._get_message_priority(of_all, reverse=False)),
+            delay_s=delay_until(eta),
+            token=f"{token}:{queue}",
+            token_s=self.publish_token_s,
+        )
+        self._let_expire(queue)
 
     def _put_fanout(
         self, exchange: str, message: dict[str, Any], routing_key: str, **kwargs: Any

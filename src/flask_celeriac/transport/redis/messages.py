@@ -41,7 +41,11 @@ def decoded(body: bytes) -> dict[str, Any]:
 
 def delay_of(message: Mapping[str, Any]) -> float:
     """Return the seconds until a Celery message is due; 0 when it is, or has no ETA."""
-    eta = (message.get("headers") or {}).get("eta")
+    return delay_until((message.get("headers") or {}).get("eta"))
+
+
+def delay_until(eta: Any) -> float:
+    """The same for the header `eta` of a message."""
     if not isinstance(eta, str):
         return 0.0
     try:
