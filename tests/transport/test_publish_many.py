@@ -93,7 +93,7 @@ def test_an_envelope_is_the_message_that_kombu_would_publish(redis_url: str) -> 
         channel: Any = connection.default_channel
         parts = {"content_type": "text/plain", "content_encoding": "utf-8", "headers": {"id": "1"}}
         Producer(connection).publish(b"letter", "post", priority=3, delivery_mode=2, **parts)
-        body, _ = channel.encode_body("letter", channel.body_encoding)
+        body = channel.body_encoder()("letter")
         properties = {"delivery_mode": 2}
         made = channel.envelope(
             "post", body=body, delivery_tag="tag", priority=3, properties=properties, **parts

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import has_request_context
 
+from flask_celeriac.enqueue.template import OUR_HEADER
 from flask_celeriac.errors import CarryError
 
 from .active import active_context
@@ -22,7 +23,7 @@ from .request_id import request_id_of
 if TYPE_CHECKING:
     from .state import AppState
 
-HEADER = "celeriac"
+HEADER = OUR_HEADER
 _RECEIVED = "_celeriac_received"
 
 

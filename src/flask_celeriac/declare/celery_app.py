@@ -17,13 +17,15 @@ from celery.utils import uuid
 from kombu.exceptions import EncodeError
 from kombu.utils.objects import cached_property
 
+from flask_celeriac.enqueue import originals
+from flask_celeriac.enqueue.direct import DirectSender
 from flask_celeriac.errors import ArgumentsNotJSON, BrokerMissing
 from flask_celeriac.record import urls as record_urls
 from flask_celeriac.transport.attach import AMQP, CONTROL
 from flask_celeriac.transport.redis import urls
 from flask_celeriac.transport.redis.messages import PUBLISH_TOKEN
 
-from . import carry, collect, context, coroutine, internals, late, links
+from . import carry, collect, context, coroutine, internals, late, links, sending
 from .result import AsyncResult, GroupResult, ResultSet, name_lost_backend
 from .state import make_default, private_folder
 
@@ -42,10 +44,12 @@ class FlaskTask(CeleryTask):  # type: ignore[type-arg]
     abstract = True
     Request: Any = "flask_celeriac.execute.request:Request"
 
-    def apply_async(self, *args: Any, **options: Any) -> Any:
+    def apply_async(self, args: Any = None, kwargs: Any = None, *more: Any, **options: Any) -> Any:
         """Send as Celery does; arguments that can not be encoded are named with their task."""
+        below = super().apply_async
         try:
-            return super().apply_async(*args, **options)
+            sent = None if more else sending.send(self, below, args, kwargs, options)
+            return below(args, kwargs, *more, **options) if sent is None else sent
         except EncodeError as error:
             raise _not_json(self.name, error) from error
 
@@ -105,6 +109,7 @@ class FlaskCelery(Celery):
     #: Of an adopted object: what the user gave it, and the names that a Flask app set on it.
     own: Mapping[str, Any] = MappingProxyType({})
     applied: frozenset[str] = frozenset()
+    _direct: DirectSender | None = None
 
     def set_current(self) -> None:
         """Do nothing: the app context decides which app is current, thread by thread."""
@@ -155,6 +160,20 @@ class FlaskCelery(Celery):
             name_lost_backend(error, "Nothing was sent.")
             raise
 
+    @property
+    def direct_sender(self) -> DirectSender | None:
+        """What sends tasks past `send_task`; None where that is replaced or the broker another."""
+        is_replaced = (
+            "send_task" in self.__dict__
+            or type(self).send_task is not _send_task
+            or getattr(super().send_task, "__func__", None) is not originals.send_task
+        )
+        if is_replaced or not self.celeriac.settings.is_carried_by_us:
+            return None
+        if self._direct is None or self._direct.ways.amqp is not self.amqp:
+            self._direct = DirectSender(self)
+        return self._direct
+
     def connection_for_write(self, url: Any = None, **options: Any) -> Any:
         """As in Celery; raises `BrokerMissing` where Celery would try RabbitMQ on localhost."""
         self._require_broker(url)
@@ -203,6 +222,9 @@ class FlaskCelery(Celery):
                 is_ours = settings.is_kept_by_us
                 self.conf.update(result_backend=record_urls.ours(url) if is_ours else url)
         return url is not None
+
+
+_send_task = FlaskCelery.send_task
 
 
 def running_server(app: Flask) -> str | None:

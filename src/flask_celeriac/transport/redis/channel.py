@@ -9,7 +9,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -87,11 +87,18 @@ class Channel(ConsumingChannel):
             maybe_declare(queue, self)
             self._declared[queue.name] = queue
 
+    def body_encoder(self) -> Callable[[str], str]:
+        """Return the function by which bodies are encoded for their way, of any channel."""
+        encoding = self.body_encoding
+        is_text = not encoding or encoding.lower() == "utf-8"
+        encode: Callable[[str], str] = str if is_text else self.codecs[encoding].encode
+        return encode
+
     def envelope(self, queue: str, *, body: str, delivery_tag: str, **parts: Any) -> dict[str, Any]:
         """Return a message for *queue* as `basic_publish` would put it there.
 
         Args:
-            body: Encoded for its way already, by `encode_body` with `body_encoding`.
+            body: Encoded for its way already, by `body_encoder`.
             parts: As of `prepare_message`.
         """
         message: dict[str, Any] = self.prepare_message("", **parts)

@@ -35,6 +35,11 @@ def stock(url: str) -> str:
     return _with_schemes(url, _STOCK)
 
 
+def is_ours(url: str) -> bool:
+    """Tell whether *url*, of one server, has one of our schemes."""
+    return url.partition("://")[0].strip().lower() in _STOCK
+
+
 def _with_schemes(url: str, schemes: dict[str, str]) -> str:
     return ";".join(_with_scheme(part, schemes) for part in url.split(";"))
 

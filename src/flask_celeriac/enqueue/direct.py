@@ -1,0 +1,142 @@
+"""Messages put straight into our Redis transport, past Celery's router and kombu's producer.
+
+Most tasks need none of what these can do, and pay more for it than for the message. `ways` decides.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from kombu.entity import maybe_delivery_mode
+
+from flask_celeriac.transport.redis.channel import Channel
+
+from .template import OUR_HEADER, Template, gap
+from .ways import Way, Ways
+
+_MOST_TEMPLATES = 256
+
+
+class _Revived:
+    """What kombu's `ensure` tells of a new channel: each attempt asks for the channel anyway."""
+
+    def revive(self, channel: Any) -> None:
+        pass
+
+
+_REVIVED = _Revived()
+
+
+class DirectSender:
+    """Sends tasks of one Celery app.
+
+    Args:
+        celery: Its broker is reached by our transport.
+    """
+
+    def __init__(self, celery: Any) -> None:
+        conf = celery.conf
+        self.celery, self.ways = celery, Ways(celery)
+        self.levels = conf.task_repr_maxlevels
+        self._wait_s = conf.broker_pool_acquire_timeout
+        self._is_repeated = bool(conf.task_publish_retry)
+        self._policy = dict(conf.task_publish_retry_policy)
+        self._delivery_mode = conf.task_default_delivery_mode
+        self._templates: dict[tuple[Any, ...], tuple[Any, Way, Template]] = {}
+
+    def publish(
+        self,
+        way: Way,
+        messages: Sequence[bytes],
+        *,
+        eta: str | None,
+        token: str,
+        connection: Any = None,
+    ) -> None:
+        """Publish messages, all or none, and again as Celery's retry policy says.
+
+        Args:
+            messages: 1 to 1000.
+            eta: Of all of them, as in the header.
+            token: Names this publish, so that a repetition adds nothing.
+            connection: In place of one of Celery's pool.
+
+        Raises:
+            kombu.exceptions.OperationalError: They may or may not have arrived.
+        """
+
+        def put(channel: Channel) -> None:
+            channel.declare_once(way.queue)
+            channel.put_encoded(
+                way.queue.name, messages, priority=way.priority, eta=eta, token=token
+            )
+
+        self._act(put, connection)
+
+    def template(self, task: Any, way: Way, *, has_header: bool) -> Template:
+        """Return a message of *task* with gaps; connects when there is none yet.
+
+        Raises:
+            kombu.exceptions.OperationalError: The broker can not be reached.
+        """
+        # The name of this process is in it.
+        key = (task.name, way.queue.name, way.priority, way.ignore_result, has_header, os.getpid())
+        known = self._templates.get(key)
+        if known is None or known[0] is not task or known[1].queue is not way.queue:
+            if len(self._templates) >= _MOST_TEMPLATES:
+                self._templates.clear()
+            made: list[Template] = []
+            self._act(lambda channel: made.append(self._make(task, way, channel, has_header)))
+            known = self._templates[key] = (task, way, made[-1])
+        return known[2]
+
+    def _act(self, act: Callable[[Channel], None], connection: Any = None) -> None:
+        """Give *act* a channel, and again when the connection is lost."""
+        if connection is not None:
+            self._act_on(connection, act)
+            return
+        with self.celery.pool.acquire(block=True, timeout=self._wait_s) as acquired:
+            self._act_on(acquired, act)
+
+    def _act_on(self, connection: Any, act: Callable[[Channel], None]) -> None:
+        policy: dict[str, Any] = {"max_retries": 0}
+        if self._is_repeated:
+            policy = self._policy
+            # kombu's producer does so: connecting, too, ends by this policy.
+            connection.transport_options.update(policy)
+        connection.ensure(_REVIVED, lambda: act(connection.default_channel), **policy)()
+
+    def _make(self, task: Any, way: Way, channel: Channel, has_header: bool) -> Template:
+        time_limit, soft_time_limit = way.limits_s
+        headers, properties, _, _ = self.ways.amqp.create_task_message(
+            gap("id"),
+            task.name,
+            eta=gap("eta"),
+            group_id=gap("group"),
+            group_index=gap("group_index"),
+            reply_to=gap("reply_to"),
+            time_limit=time_limit,
+            soft_time_limit=soft_time_limit,
+            root_id=gap("root"),
+            parent_id=gap("parent"),
+            argsrepr=gap("args"),
+            kwargsrepr=gap("kwargs"),
+            ignore_result=way.ignore_result,
+        )
+        if has_header:
+            headers[OUR_HEADER] = gap("header")
+        mode = way.queue.exchange.delivery_mode or self._delivery_mode
+        properties["delivery_mode"] = maybe_delivery_mode(mode)
+        message = channel.envelope(
+            way.queue.name,
+            priority=way.priority,
+            content_type="application/json",
+            content_encoding="utf-8",
+            headers=headers,
+            properties=properties,
+            body=gap("body"),
+            delivery_tag=gap("tag"),
+        )
+        return Template(message, channel.body_encoder())

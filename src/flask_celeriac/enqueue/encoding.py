@@ -1,0 +1,84 @@
+"""Arguments as text: their JSON, and the short form that logs and monitors show.
+
+Both are what Celery and kombu make of them, to the character.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from celery.utils.saferepr import saferepr
+from kombu import serialization
+
+from .template import to_json
+
+#: Celery's limit, in characters; ours, below which nothing is cut.
+BRIEF_SIZE = 1024
+_UNCUT_SIZE = 512
+_SELF_EVIDENT = frozenset({int, float, bool, type(None)})
+
+_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
+#: One of each kind of value that encoders of JSON write differently.
+_PROBE = [
+    "ü",
+    0.1,
+    _MOMENT,
+    _MOMENT.date(),
+    _MOMENT.time(),
+    UUID(int=1),
+    Decimal(1),
+    b"1",
+    {"1": 1},
+]
+
+
+def json_of(value: Any) -> str:
+    """Return the JSON of *value* by the serializer "json", whoever registered it.
+
+    Raises:
+        EncodeError: It can not be encoded.
+    """
+    return str(serialization.dumps(value, serializer="json")[2])
+
+
+def is_json_stock() -> bool:
+    """Tell whether the serializer "json" writes as kombu's does, so that `to_json` is the same."""
+    content = serialization.dumps(_PROBE, serializer="json")
+    return content == ("application/json", "utf-8", to_json(_PROBE))
+
+
+# Celery's own walks through every value; most arguments are a few numbers and short texts.
+def brief_args(args: Sequence[Any], levels: int) -> str:
+    """Return what Celery shows of positional arguments.
+
+    Args:
+        levels: `task_repr_maxlevels`.
+    """
+    if type(args) is tuple and (words := _brief_words(args)) is not None:
+        return f"({words}{',' if len(args) == 1 else ''})"
+    return str(saferepr(args, BRIEF_SIZE, maxlevels=levels))
+
+
+def brief_kwargs(kwargs: Mapping[str, Any], levels: int) -> str:
+    """Return what Celery shows of keyword arguments."""
+    return str(saferepr(kwargs, BRIEF_SIZE, maxlevels=levels)) if kwargs else "{}"
+
+
+def _brief_words(values: tuple[Any, ...]) -> str | None:
+    """Return the values with commas between them; None where that takes more thought."""
+    words = []
+    for value in values:
+        kind = type(value)
+        if kind in _SELF_EVIDENT:
+            words.append(str(value))
+        elif kind is str and len(value) < _UNCUT_SIZE:
+            quoted = value.replace("'", "\\'") if "'" in value else value
+            words.append(f"'{quoted}'")
+        else:
+            return None
+    joined = ", ".join(words)
+    return joined if len(joined) < _UNCUT_SIZE else None
