@@ -10,15 +10,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .declare.result import AsyncResult
+    from .declare.result import AsyncResult, AsyncResults
     from .declare.task import Task
     from .errors import CeleriacError
     from .extension import Celeriac
 
-__all__ = ["AsyncResult", "Celeriac", "CeleriacError", "Task"]
+__all__ = ["AsyncResult", "AsyncResults", "Celeriac", "CeleriacError", "Task"]
 
 _HOMES = {
     "AsyncResult": ".declare.result",
+    "AsyncResults": ".declare.result",
     "Celeriac": ".extension",
     "CeleriacError": ".errors",
     "Task": ".declare.task",

@@ -14,6 +14,7 @@
     ├── ResultBackendMissing (NotImplementedError)
     ├── ResultBackendUnavailable (kombu.exceptions.OperationalError)
     ├── Unroutable (kombu.exceptions.OperationalError)
+    ├── NotAllSent (kombu.exceptions.OperationalError)
     ├── TaskIsDead (RuntimeError)            the task is a dead letter and will not run
     ├── EmbeddedServerError (OSError)        the embedded server can not be started or reached
     └── MissingExtra (ImportError)           an optional dependency is not installed
@@ -81,6 +82,28 @@ class ResultBackendUnavailable(CeleriacError, OperationalError):
 
 class Unroutable(CeleriacError, OperationalError):
     """No queue is bound to the exchange for this routing key. Nothing was sent."""
+
+
+class NotAllSent(CeleriacError, OperationalError):
+    """The broker failed while many tasks were sent: send again what `sent_ids` do not name.
+
+    Attributes:
+        sent_ids: Of the tasks that were sent, the first of all, in their order.
+        uncertain_ids: Of those after them that may or may not have arrived.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        sent_ids: tuple[str, ...] = (),
+        uncertain_ids: tuple[str, ...] = (),
+    ) -> None:
+        # All are in `args`, by which an error is pickled.
+        super().__init__(message, sent_ids, uncertain_ids)
+        self.sent_ids, self.uncertain_ids = sent_ids, uncertain_ids
+
+    def __str__(self) -> str:
+        return str(self.args[0]) or str(self.__doc__).partition("\n")[0]
 
 
 class TaskIsDead(CeleriacError, RuntimeError):

@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 ADOPT = ROOT / "docs" / "how-to" / "adopt.md"
-RUN = (README, TUTORIAL, ADOPT)
+MANY = ROOT / "docs" / "how-to" / "send-many-tasks.md"
+RUN = (README, TUTORIAL, ADOPT, MANY)
 STARTING_POINTS = list(dict.fromkeys(block.section for block in blocks(ADOPT)))
 #: Kinds of blocks that nobody runs.
 SHOWN_ONLY = {"text", "json"}
@@ -64,6 +65,10 @@ def test_an_existing_application_runs_its_tasks_in_app_context(
     reader = follow(new_reader(), [block for block in blocks(ADOPT) if block.section == section])
     assert any("celery worker" in done or "-A" in done for done in reader.done)
     assert any("celery call" in done for done in reader.done)
+
+
+def test_many_tasks_are_sent(new_reader: Callable[[], Reader]) -> None:
+    assert follow(new_reader(), blocks(MANY)).done[-1] == "python send.py"
 
 
 def test_the_how_to_has_every_starting_point() -> None:

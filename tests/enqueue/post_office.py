@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from celery import signals
 from redis import Redis
@@ -41,14 +43,25 @@ class Post:
 
 
 @contextmanager
-def celery_path() -> Iterator[None]:
-    """Let all go by Celery's own path: somebody listens."""
+def celery_path() -> Iterator[list[str]]:
+    """Let all go by Celery's own path: somebody listens, and what is heard is yielded."""
+    heard: list[str] = []
 
-    def listen(**_: Any) -> None:
-        pass
+    def listen(sender: str = "", **_: Any) -> None:
+        heard.append(sender)
 
     signals.before_task_publish.connect(listen)
     try:
-        yield
+        yield heard
     finally:
         signals.before_task_publish.disconnect(listen)
+
+
+def without_ids(message: Message, id_: str) -> Message:
+    """Return *message* with its body decoded, and names in place of what is new each time."""
+    properties = dict(message["properties"])
+    assert UUID(properties.pop("delivery_tag"))
+    text = json.dumps({**message, "properties": properties}).replace(json.dumps(id_), '"<id>"')
+    plain: Message = json.loads(text)
+    plain["body"] = base64.b64decode(plain["body"]).decode()
+    return plain

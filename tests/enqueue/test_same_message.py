@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
@@ -17,7 +15,7 @@ from celery.utils.saferepr import saferepr
 from flask import Flask, g
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from post_office import Message, Post, celery_path
+from post_office import Post, celery_path, without_ids
 
 from flask_celeriac import Celeriac
 from flask_celeriac.enqueue.encoding import BRIEF_SIZE, brief_args, brief_kwargs
@@ -138,15 +136,6 @@ def sent(app: Flask, post: Post, place: str, act: Callable[[], Any]) -> tuple[An
         children = [child.id for child in request.children or ()] if request else []
     [message] = post.take()
     return message, result, children
-
-
-def without_ids(message: Message, id_: str) -> Message:
-    """Return *message* with its body decoded, and names in place of what is new each time."""
-    text = json.dumps(message).replace(json.dumps(id_), '"<id>"')
-    plain: Message = json.loads(text)
-    plain["body"] = base64.b64decode(plain["body"]).decode()
-    assert UUID(plain["properties"].pop("delivery_tag"))
-    return plain
 
 
 @given(

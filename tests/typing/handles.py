@@ -7,7 +7,7 @@ from typing import Any, assert_type
 
 from celery import chain, group
 
-from flask_celeriac import AsyncResult, Celeriac
+from flask_celeriac import AsyncResult, AsyncResults, Celeriac
 
 celeriac = Celeriac()
 
@@ -53,3 +53,9 @@ log.delay("x", "y")  # type: ignore[call-arg]
 multiply.delay(x="2")  # type: ignore[arg-type]
 calc.delay()  # type: ignore[call-arg]
 log(1)  # type: ignore[arg-type]
+
+assert_type(log.enqueue_many([(("x",), {})]), AsyncResults[str])
+assert_type(log.enqueue_many([log.s("x")], countdown=1)[0].get(), str)
+assert_type(log.enqueue_many([(["x"], {})])[1:], AsyncResults[str])
+assert_type([result.get() for result in multiply.enqueue_many([((2,), {"y": 3})])], list[int])
+log.enqueue_many([("x",)])  # type: ignore[list-item]

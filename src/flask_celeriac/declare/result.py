@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar, overload
 
 from celery import result as celery_result
 from celery.backends.asynchronous import (  # type: ignore[attr-defined]
@@ -118,3 +118,46 @@ class ResultSet(_Waiting, celery_result.ResultSet):
 
 class GroupResult(ResultSet, celery_result.GroupResult):
     """Celery's `GroupResult`, with waits that end."""
+
+
+class AsyncResults(Sequence[AsyncResult[R]]):
+    """The results of tasks that were sent together, in their order.
+
+    An `AsyncResult` is made when it is asked for, each time: it costs as much as to send the task.
+
+    Attributes:
+        ids: Of the tasks.
+    """
+
+    def __init__(
+        self,
+        celery: Any,
+        ids: Sequence[str],
+        *,
+        is_ignored: bool = False,
+        made: Sequence[AsyncResult[R]] | None = None,
+    ) -> None:
+        self.ids = ids
+        self._celery, self._is_ignored, self._made = celery, is_ignored, made
+
+    @overload
+    def __getitem__(self, place: int) -> AsyncResult[R]: ...
+    @overload
+    def __getitem__(self, place: slice) -> AsyncResults[R]: ...
+    def __getitem__(self, place: int | slice) -> AsyncResult[R] | AsyncResults[R]:
+        if isinstance(place, slice):
+            made = None if self._made is None else self._made[place]
+            return AsyncResults(
+                self._celery, self.ids[place], is_ignored=self._is_ignored, made=made
+            )
+        if self._made is not None:
+            return self._made[place]
+        result: AsyncResult[R] = self._celery.AsyncResult(self.ids[place])
+        result.ignored = self._is_ignored
+        return result
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} AsyncResults>"

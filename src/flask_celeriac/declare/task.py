@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias, TypeVar, cast
 
 from celery.canvas import Signature, chunks, xmap, xstarmap
 from celery.utils import abstract
 
-from .result import AsyncResult
+from .result import AsyncResult, AsyncResults
 
 if TYPE_CHECKING:
     from celery.result import EagerResult
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+#: Positional and keyword arguments of one call.
+Arguments: TypeAlias = tuple[Sequence[Any], Mapping[str, Any]]
 
 
 class Task(Generic[P, R]):
@@ -66,6 +68,33 @@ class Task(Generic[P, R]):
     ) -> AsyncResult[R]:
         """Send the task with options: Celery's `apply_async`. Raises what :meth:`delay` raises."""
         return cast("AsyncResult[R]", self._resolve().apply_async(args, kwargs, **options))
+
+    def enqueue_many(
+        self, calls: Iterable[Arguments | Signature[Any]], **options: Any
+    ) -> AsyncResults[R]:
+        """Send the task many times, 500 runs in a round trip.
+
+        All calls are checked and encoded before any is sent, so they and their messages are in
+        memory at once. A batch arrives as a whole or not at all, and once, also when it is
+        repeated because its answer was lost. Where tasks go by Celery's own path (another broker,
+        options or settings out of the ordinary, a tracer or a receiver of signals that shall see
+        each task) they are sent one by one.
+
+        Args:
+            calls: Pairs of positional and keyword arguments, such as ``((1, 2), {"z": 3})``, or
+                signatures of this task without options.
+            options: Of `apply_async`, for all of them: `countdown`, `queue`, `priority` ...
+
+        Returns:
+            One result for each call, in their order.
+
+        Raises:
+            TypeError, ValueError: A call is none, or does not fit the function; nothing was sent.
+            ArgumentsNotJSON: The arguments of a call are not JSON; nothing was sent.
+            NotAllSent: The broker failed; the error says which were sent.
+            NotInitialized, AmbiguousApp, BrokerMissing: As of :meth:`delay`; nothing was sent.
+        """
+        return cast("AsyncResults[R]", self._resolve().enqueue_many(calls, **options))
 
     def apply(
         self,

@@ -11,12 +11,9 @@ from typing import Any
 from celery.utils.time import maybe_make_aware
 
 from .direct import DirectSender
-from .encoding import brief_args, brief_kwargs, json_of
-from .template import to_json
+from .encoding import body_of, brief_args, brief_kwargs
+from .template import text_to_json, to_json
 from .ways import Way
-
-#: Of a task that nothing follows, as Celery writes it.
-_FOLLOWED_BY = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +82,13 @@ class Call:
         tag: str,
         *,
         group_index: int | None = None,
-        to_body: Callable[[Any], str] = json_of,
+        body_of: Callable[[Any, Any], str] = body_of,
     ) -> bytes:
         """Check and encode the arguments of one task; return its message.
 
         Args:
             tag: A UUID of this message.
-            to_body: `to_json` where `is_json_stock` was asked.
+            body_of: `encoding.stock_body_of` where `encoding.is_json_stock` was asked.
 
         Raises:
             TypeError: They do not fit the function.
@@ -99,16 +96,17 @@ class Call:
         """
         if self._check is not None:
             self._check(*args, **kwargs)
-        body = to_body((args, kwargs, _FOLLOWED_BY))
-        id_ = to_json(task_id)
+        # First, since it is what fails.
+        body = body_of(args, kwargs)
+        id_ = text_to_json(task_id)
         return self._fill(
             {
                 "id": id_,
                 "root": self._root or id_,
                 "group_index": "null" if group_index is None else str(group_index),
-                "args": to_json(brief_args(args, self._levels)),
-                "kwargs": to_json(brief_kwargs(kwargs, self._levels)),
-                "body": to_json(self._encode_body(body)),
+                "args": text_to_json(brief_args(args, self._levels)),
+                "kwargs": text_to_json(brief_kwargs(kwargs, self._levels)),
+                "body": text_to_json(self._encode_body(body)),
                 "tag": f'"{tag}"',
             }
         )

@@ -21,6 +21,9 @@ BRIEF_SIZE = 1024
 _UNCUT_SIZE = 512
 _SELF_EVIDENT = frozenset({int, float, bool, type(None)})
 
+#: Of a task that nothing follows, as Celery writes it.
+_FOLLOWED_BY = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+_STOCK_END = f", {to_json(_FOLLOWED_BY)}]"
 _MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 #: One of each kind of value that encoders of JSON write differently.
 _PROBE = [
@@ -36,17 +39,25 @@ _PROBE = [
 ]
 
 
-def json_of(value: Any) -> str:
-    """Return the JSON of *value* by the serializer "json", whoever registered it.
+def body_of(args: Any, kwargs: Any) -> str:
+    """Return the body of a message by the serializer "json", whoever registered it.
 
     Raises:
         EncodeError: It can not be encoded.
     """
-    return str(serialization.dumps(value, serializer="json")[2])
+    return str(serialization.dumps((args, kwargs, _FOLLOWED_BY), serializer="json")[2])
+
+
+def stock_body_of(args: Any, kwargs: Any) -> str:
+    """The same, twice as fast, where :func:`is_json_stock`."""
+    try:
+        return to_json((args, kwargs))[:-1] + _STOCK_END
+    except Exception:
+        return body_of(args, kwargs)  # which fails as kombu does
 
 
 def is_json_stock() -> bool:
-    """Tell whether the serializer "json" writes as kombu's does, so that `to_json` is the same."""
+    """Tell whether the serializer "json" writes as kombu's does."""
     content = serialization.dumps(_PROBE, serializer="json")
     return content == ("application/json", "utf-8", to_json(_PROBE))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from json import encoder
 from operator import itemgetter
 from typing import Any
 from uuid import uuid4
@@ -18,6 +19,8 @@ OUR_HEADER = "celeriac"
 
 #: The JSON of a value, by kombu's rules: `kombu.utils.json.dumps`, which makes an encoder a call.
 to_json: Callable[[Any], str] = JSONEncoder().encode
+#: The same of a text, five times as fast.
+text_to_json: Callable[[str], str] = encoder.encode_basestring_ascii
 
 _MARK = uuid4().hex
 _GAP = re.compile(f'"{_MARK}-(\\w+)"')
