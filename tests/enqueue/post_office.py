@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from celery import signals
+from celery._state import _task_stack
+from flask import Flask, g
 from redis import Redis
 
 Message = dict[str, Any]
@@ -65,3 +67,29 @@ def without_ids(message: Message, id_: str) -> Message:
     plain: Message = json.loads(text)
     plain["body"] = base64.b64decode(plain["body"]).decode()
     return plain
+
+
+def in_place(app: Flask, place: str, stack: ExitStack, name: str) -> Any:
+    """Enter *place*; return the request of the task *name* if *place* is inside of it."""
+    celery = app.extensions["celery"]
+    if place == "request":
+        stack.enter_context(app.test_request_context("/"))
+        g.user, g.request_id = {"name": "Ada"}, "a%s"
+    elif place.startswith("task"):
+        root = "root" if place.endswith("chain") else None
+        task = celery.tasks[name]
+        task.push_request(id="this", root_id=root, children=[], called_directly=False)
+        stack.callback(task.pop_request)
+        stack.enter_context(running(task))
+        return task.request
+    return None
+
+
+@contextmanager
+def running(task: Any) -> Iterator[None]:
+    """Let *task* be the one that runs here, as a worker does."""
+    _task_stack.push(task)
+    try:
+        yield
+    finally:
+        _task_stack.pop()

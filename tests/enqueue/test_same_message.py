@@ -15,7 +15,7 @@ from celery.utils.saferepr import saferepr
 from flask import Flask, g
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from post_office import Post, celery_path, without_ids
+from post_office import Post, celery_path, in_place, without_ids
 
 from flask_celeriac import Celeriac
 from flask_celeriac.enqueue.encoding import BRIEF_SIZE, brief_args, brief_kwargs
@@ -97,41 +97,10 @@ def app(celeriac: Celeriac, make_app: Callable[..., Flask]) -> Flask:
     return app
 
 
-def in_place(app: Flask, place: str, stack: ExitStack) -> Any:
-    """Enter *place*; return the request of the task that runs there, if one does."""
-    celery = app.extensions["celery"]
-    if place == "request":
-        stack.enter_context(app.test_request_context("/"))
-        g.user, g.request_id = {"name": "Ada"}, "a%s"
-    elif place.startswith("task"):
-        root = "root" if place.endswith("chain") else None
-        task = celery.tasks["parent"]
-        task.push_request(id="this", root_id=root, children=[], called_directly=False)
-        stack.callback(task.pop_request)
-        stack.enter_context(running(task))
-        return task.request
-    return None
-
-
-class running:  # noqa: N801 - a context manager
-    """Let *task* be the one that runs here, as a worker does."""
-
-    def __init__(self, task: Any) -> None:
-        from celery._state import _task_stack
-
-        self._stack, self._task = _task_stack, task
-
-    def __enter__(self) -> None:
-        self._stack.push(self._task)
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.pop()
-
-
 def sent(app: Flask, post: Post, place: str, act: Callable[[], Any]) -> tuple[Any, ...]:
     """Return the message, what the caller got, and what its parent knows of it."""
     with ExitStack() as stack:
-        request: Context | None = in_place(app, place, stack)
+        request: Context | None = in_place(app, place, stack, "parent")
         result = act()
         children = [child.id for child in request.children or ()] if request else []
     [message] = post.take()

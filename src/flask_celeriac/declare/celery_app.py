@@ -25,7 +25,7 @@ from flask_celeriac.transport.attach import AMQP, CONTROL
 from flask_celeriac.transport.redis import urls
 from flask_celeriac.transport.redis.messages import PUBLISH_TOKEN
 
-from . import carry, collect, context, coroutine, internals, late, links, many, sending
+from . import carry, collect, context, coroutine, grouped, internals, late, links, many, sending
 from .result import AsyncResult, AsyncResults, GroupResult, ResultSet, name_lost_backend
 from .state import make_default, private_folder
 
@@ -48,7 +48,8 @@ class FlaskTask(CeleryTask):  # type: ignore[type-arg]
         """Send as Celery does; arguments that can not be encoded are named with their task."""
         below = super().apply_async
         try:
-            sent = None if more else sending.send(self, below, args, kwargs, options)
+            send = grouped.send if "producer" in options else sending.send
+            sent = None if more else send(self, below, args, kwargs, options)
             return below(args, kwargs, *more, **options) if sent is None else sent
         except EncodeError as error:
             raise _not_json(self.name, error) from error
@@ -179,6 +180,16 @@ class FlaskCelery(Celery):
         if self._direct is None or self._direct.ways.amqp is not self.amqp:
             self._direct = DirectSender(self)
         return self._direct
+
+    def producer_or_acquire(self, producer: Any = None) -> Any:
+        """As in Celery; a group that takes its producer here is published in batches."""
+        context = super().producer_or_acquire(producer)
+        return context if producer is not None else self.holding.around(context)
+
+    @cached_property
+    def holding(self) -> grouped.Holding:
+        """Members of groups that are to be published."""
+        return grouped.Holding()
 
     def connection_for_write(self, url: Any = None, **options: Any) -> Any:
         """As in Celery; raises `BrokerMissing` where Celery would try RabbitMQ on localhost."""

@@ -111,9 +111,14 @@ class Call:
             }
         )
 
-    def publish(self, messages: Sequence[bytes], token: str, connection: Any = None) -> None:
+    @property
+    def place(self) -> tuple[str, int | None, str | None]:
+        """Queue, priority and due time: what messages must share to be published together."""
+        return self.way.queue.name, self.way.priority, self._eta
+
+    def publish(self, messages: Sequence[bytes], token: str, producer: Any = None) -> None:
         """Publish messages of this call; see `DirectSender.publish`."""
-        self._sender.publish(self.way, messages, eta=self._eta, token=token, connection=connection)
+        self._sender.publish(self.way, messages, eta=self._eta, token=token, producer=producer)
 
 
 def new_ids(count: int) -> list[str]:

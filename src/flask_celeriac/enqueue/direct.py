@@ -20,7 +20,7 @@ _MOST_TEMPLATES = 256
 
 
 class _Revived:
-    """What kombu's `ensure` tells of a new channel: each attempt asks for the channel anyway."""
+    """What kombu's `ensure` tells of a new channel; each attempt asks for the channel anyway."""
 
     def revive(self, channel: Any) -> None:
         pass
@@ -53,7 +53,7 @@ class DirectSender:
         *,
         eta: str | None,
         token: str,
-        connection: Any = None,
+        producer: Any = None,
     ) -> None:
         """Publish messages, all or none, and again as Celery's retry policy says.
 
@@ -61,7 +61,7 @@ class DirectSender:
             messages: 1 to 1000.
             eta: Of all of them, as in the header.
             token: Names this publish, so that a repetition adds nothing.
-            connection: In place of one of Celery's pool.
+            producer: Of kombu, whose connection is used in place of one of Celery's pool.
 
         Raises:
             kombu.exceptions.OperationalError: They may or may not have arrived.
@@ -73,7 +73,7 @@ class DirectSender:
                 way.queue.name, messages, priority=way.priority, eta=eta, token=token
             )
 
-        self._act(put, connection)
+        self._act(put, producer)
 
     def template(self, task: Any, way: Way, *, has_header: bool) -> Template:
         """Return a message of *task* with gaps; connects when there is none yet.
@@ -92,21 +92,21 @@ class DirectSender:
             known = self._templates[key] = (task, way, made[-1])
         return known[2]
 
-    def _act(self, act: Callable[[Channel], None], connection: Any = None) -> None:
+    def _act(self, act: Callable[[Channel], None], producer: Any = None) -> None:
         """Give *act* a channel, and again when the connection is lost."""
-        if connection is not None:
-            self._act_on(connection, act)
+        if producer is not None:
+            self._act_on(producer.connection, producer, act)
             return
-        with self.celery.pool.acquire(block=True, timeout=self._wait_s) as acquired:
-            self._act_on(acquired, act)
+        with self.celery.pool.acquire(block=True, timeout=self._wait_s) as connection:
+            self._act_on(connection, _REVIVED, act)
 
-    def _act_on(self, connection: Any, act: Callable[[Channel], None]) -> None:
+    def _act_on(self, connection: Any, revived: Any, act: Callable[[Channel], None]) -> None:
         policy: dict[str, Any] = {"max_retries": 0}
         if self._is_repeated:
             policy = self._policy
             # kombu's producer does so: connecting, too, ends by this policy.
             connection.transport_options.update(policy)
-        connection.ensure(_REVIVED, lambda: act(connection.default_channel), **policy)()
+        connection.ensure(revived, lambda: act(connection.default_channel), **policy)()
 
     def _make(self, task: Any, way: Way, channel: Channel, has_header: bool) -> Template:
         time_limit, soft_time_limit = way.limits_s
