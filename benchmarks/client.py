@@ -38,6 +38,19 @@ class Client:
                 sent.append(delay(number))
             return {"elapsed_s": time.perf_counter() - began}
 
+    def enqueue_many(self, count: int, batches: int) -> dict[str, Any]:
+        """Send *batches* times *count* tasks at once; plain Celery *count*, one by one."""
+        enqueue_many = getattr(self._echo, "enqueue_many", None)
+        if enqueue_many is None:
+            answer = {**self.enqueue(count), "count": count}
+            self._sent.clear()
+            return answer
+        calls = [((number,), {}) for number in range(count * batches)]
+        with self._app.test_request_context("/"):
+            began = time.perf_counter()
+            kept = enqueue_many(calls)
+            return {"elapsed_s": time.perf_counter() - began, "count": len(kept)}
+
     def send(self, count: int, countdown_s: float | None = None) -> dict[str, Any]:
         """Send *count* tasks whose results nobody awaits."""
         for number in range(count):

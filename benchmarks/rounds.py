@@ -23,6 +23,8 @@ _PLACES = ("broker_url", "result_backend")
 #: Round trips and views, which take long and have no target, are measured in every fifth turn: odd,
 #: and no multiple of three, so that their order changes too.
 _WAITS_EVERY = 5
+#: How many times the tasks of a round `enqueue_many` sends: enough to fill round trips.
+_MANY_BATCHES = 10
 _ORDERS = tuple(permutations(SIDES))
 
 
@@ -148,7 +150,7 @@ def _one_start(
     _one_turn(plan, sides, SIDES, [*_MEASURES])  # imports, connections and caches: not counted
     for turn in range(plan.turns):
         order = _ORDERS[(turn + start) % len(_ORDERS)]
-        names = [*_MEASURES] if turn % _WAITS_EVERY == 0 else ["enqueue", "drain"]
+        names = [*_MEASURES] if turn % _WAITS_EVERY == 0 else ["enqueue", "drain", "enqueue many"]
         for key, one in _one_turn(plan, sides, order, names).items():
             kept[key].append(one)
     return [(name, side, all_rounds) for (name, side), all_rounds in kept.items()]
@@ -170,6 +172,7 @@ def _timed(side: Side, count: int, act: Callable[[], dict[str, Any]]) -> Round:
     began = time.perf_counter()
     answer = act()
     elapsed_s = answer.get("elapsed_s", time.perf_counter() - began)
+    count = answer.get("count", count)
     client_s, worker_s = side.client.read_s() - client_s, side.worker.read_s() - worker_s
     waits_s = answer.get("latencies_s")
     return Round(
@@ -184,6 +187,16 @@ def _timed(side: Side, count: int, act: Callable[[], dict[str, Any]]) -> Round:
 def _enqueue(side: Side, count: int) -> Round:
     side.hold()
     return _timed(side, count, lambda: side.ask("enqueue", count=count))
+
+
+def _enqueue_many(side: Side, count: int) -> Round:
+    side.hold()
+    sent = _timed(side, count, lambda: side.ask("enqueue_many", count=count, batches=_MANY_BATCHES))
+    # Drains are measured elsewhere.
+    side.discard_waiting()
+    side.release()
+    side.wait_until_drained()
+    return sent
 
 
 def _drain(side: Side, count: int) -> Round:
@@ -209,6 +222,7 @@ def _view(side: Side, count: int) -> Round:
 _MEASURES: dict[str, Callable[[Side, int], Round]] = {
     "enqueue": _enqueue,
     "drain": _drain,
+    "enqueue many": _enqueue_many,
     "round trip": _round_trip,
     "view": _view,
 }

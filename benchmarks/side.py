@@ -110,6 +110,10 @@ class Side:
         """Let the worker go on; nothing if it was not held."""
         self._worker.send_signal(signal.SIGCONT)
 
+    def discard_waiting(self) -> None:
+        """Delete what waits in the queue."""
+        self.redis.delete(_QUEUE)
+
     def wait_until_drained(self) -> None:
         """Return when every message has been taken, run and acknowledged.
 

@@ -184,7 +184,8 @@ class FlaskCelery(Celery):
     def producer_or_acquire(self, producer: Any = None) -> Any:
         """As in Celery; a group that takes its producer here is published in batches."""
         context = super().producer_or_acquire(producer)
-        return context if producer is not None else self.holding.around(context)
+        is_held = producer is None and self.celeriac.settings.is_carried_by_us
+        return self.holding.around(context) if is_held else context
 
     @cached_property
     def holding(self) -> grouped.Holding:
