@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from celery.utils import uuid
-
 from flask_celeriac.enqueue import originals
-from flask_celeriac.enqueue.call import Call, sending_of
+from flask_celeriac.enqueue.call import Call, new_ids, sending_of
 from flask_celeriac.enqueue.direct import DirectSender
 from flask_celeriac.enqueue.ways import OPTIONS
 
@@ -36,7 +34,8 @@ def send(
     call = call_of(task, below, options)
     if call is None:
         return None
-    task_id, tag = options.get("task_id") or uuid(), uuid()
+    new_id, tag = new_ids(2)
+    task_id = options.get("task_id") or new_id
     # The tag is new for each message, and so names the publish as well.
     call.publish((call.message(task_id, args, kwargs, tag),), tag)
     result = task.AsyncResult(task_id)

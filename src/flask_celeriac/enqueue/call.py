@@ -64,11 +64,11 @@ class Call:
         template = sender.template(task, way, has_header=sending.header is not None)
         self._fill = template.with_shared(
             {
-                "parent": to_json(sending.parent_id),
-                "reply_to": to_json(sender.celery.thread_oid),
-                "eta": to_json(self._eta),
-                "group": to_json(group_id),
-                "header": to_json(sending.header),
+                "parent": _to_json(sending.parent_id),
+                "reply_to": text_to_json(sender.celery.thread_oid),
+                "eta": _to_json(self._eta),
+                "group": _to_json(group_id),
+                "header": _to_json(sending.header),
             }
         ).fill
         self._encode_body = template.encode_body
@@ -119,6 +119,10 @@ class Call:
     def publish(self, messages: Sequence[bytes], token: str, producer: Any = None) -> None:
         """Publish messages of this call; see `DirectSender.publish`."""
         self._sender.publish(self.way, messages, eta=self._eta, token=token, producer=producer)
+
+
+def _to_json(value: Any) -> str:
+    return "null" if value is None else to_json(value)
 
 
 def new_ids(count: int) -> list[str]:

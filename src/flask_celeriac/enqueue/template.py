@@ -44,9 +44,17 @@ class Template:
         self.encode_body = encode_body
         # Text and name of a gap in turn, text at both ends.
         self._parts = _GAP.split(to_json(message))
+        self._last: tuple[Mapping[str, str], Form] | None = None
 
     def with_shared(self, values: Mapping[str, str]) -> Form:
         """Fill the gaps whose names are in *values*, which are JSON."""
+        last = self._last
+        # In a loop, or outside of requests, it is the one of the call before.
+        if last is None or last[0] != values:
+            last = self._last = (values, self._form(values))
+        return last[1]
+
+    def _form(self, values: Mapping[str, str]) -> Form:
         parts = self._parts[:1]
         for name, text in zip(self._parts[1::2], self._parts[2::2], strict=True):
             if name in values:
