@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from celery import Celery, signals
+from celery import Celery, group, signals
 from celery import Task as CeleryTask
 from flask import Flask
 from kombu import Connection, Producer, Queue
@@ -84,7 +84,6 @@ def test_a_plain_task_goes_past_celery(app: Flask, add: Any, post: Post) -> None
         {"stamped_headers": ["stamp"], "stamp": 1},
         {"delivery_mode": 1},
         {"queue": Queue("celery", routing_key="celery")},
-        {"queue": "new"},
         {"countdown": timedelta(seconds=1).total_seconds, "eta": None},
         {"priority": 3.0},
         {"add_to_parent": False, "tenant": "a"},
@@ -240,6 +239,27 @@ def test_who_replaces_a_function_of_celery_sees_every_task(
         assert path_of(post, lambda: add.delay(1)) == "publish"
     assert calls == [name]
     assert path_of(post, lambda: add.delay(1)) == "publish_many"
+
+
+def test_who_replaces_apply_async_sees_every_one_of_many(app: Flask, add: Any, post: Post) -> None:
+    with wrapped(CeleryTask, "apply_async") as calls:
+        add.enqueue_many([((1,), {}), ((2,), {})])
+        group(add.s(3), add.s(4)).delay()
+    assert calls == ["apply_async"] * 4
+    assert post.paths() == {"publish"}
+    assert len(post.take()) == 4
+    assert app
+
+
+def test_a_base_with_its_own_apply_async_sees_every_one_of_many(
+    celeriac: Celeriac, make_app: MakeApp, post: Post
+) -> None:
+    @celeriac.task(name="slow", base=SlowTask)
+    def slow(x: int) -> None: ...
+
+    make_app()
+    slow.enqueue_many([((1,), {}), ((2,), {})])
+    assert all(message["headers"]["eta"] for message in post.take())
 
 
 @pytest.mark.parametrize("name", ["send_task", "amqp.send_task_message"])

@@ -15,6 +15,7 @@ from celery.utils.saferepr import saferepr
 from flask import Flask, g
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from kombu import Exchange, Queue
 from post_office import Post, celery_path, in_place, without_ids
 
 from flask_celeriac import Celeriac
@@ -68,7 +69,7 @@ options = st.builds(
         {},
         optional={
             "task_id": st.sampled_from(["chosen", "per%cent", "ü"]),
-            "queue": st.sampled_from(["celery", "slow", None]),
+            "queue": st.sampled_from(["celery", "slow", "fresh", "alias", None]),
             "priority": st.sampled_from([0, 3, 5, 9, None]),
             "ignore_result": st.booleans(),
             "add_to_parent": st.booleans(),
@@ -92,7 +93,7 @@ def app(celeriac: Celeriac, make_app: Callable[..., Flask]) -> Flask:
     celeriac.carry("user", dump=lambda: g.get("user"), load=lambda value: None)
     app = make_app(CELERY={"task_create_missing_queues": True})
     celery = app.extensions["celery"]
-    assert celery.amqp.queues["slow"]  # Celery makes it when it is used first
+    celery.amqp.queues.add(Queue("long-name", Exchange("long-name"), "long-name", alias="alias"))
     celery.now = lambda: NOW
     return app
 

@@ -126,11 +126,12 @@ class Ways:
         return known[1]
 
     def _queue(self, name: Any) -> Queue | None:
-        """Return a queue that Celery has made already; an alias is Celery's to find."""
-        queues, name = self.amqp.queues, name or self._conf.task_default_queue
-        if not isinstance(name, str) or queues.aliases:
+        """Return the queue that Celery finds, or makes, by its name; None: left to Celery."""
+        name = name or self._conf.task_default_queue
+        try:
+            queue = self.amqp.queues[name] if isinstance(name, str) else None
+        except KeyError:
             return None
-        queue = dict.get(queues, name)
         is_direct = type(queue) is Queue and queue.exchange and queue.exchange.type == "direct"
         return queue if is_direct else None
 
