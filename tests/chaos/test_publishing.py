@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from application import create_app
+from application import create_app, work
+from celery import group
 from flask import Flask
 from fleet import wait_until
 from kombu.exceptions import OperationalError
@@ -49,6 +50,24 @@ def test_a_publish_whose_reply_is_lost_is_one_message(
     assert scene.store.size("celery") == 5
     scene.fleet.ready()
     counts = scene.sum_up(f"reply lost, {'cut' if is_cut else 'silent'}", ids)
+    assert not counts.faults
+    assert counts.repeated == 0
+
+
+@pytest.mark.parametrize("is_cut", [True, False], ids=["cut", "silent"])
+def test_a_batch_whose_reply_is_lost_is_sent_once(
+    scene: Scene, proxy: Proxy, web: Flask, is_cut: bool
+) -> None:
+    with web.app_context():
+        proxy.lose_reply(b"EVALSHA", is_cut=is_cut)
+        many = work.enqueue_many([((), {})] * 30)
+        proxy.lose_reply(b"EVALSHA", is_cut=is_cut)
+        members = group(work.si() for _ in range(30)).delay()
+    ids = [*many.ids, *(member.id for member in members)]
+    assert proxy.lost == 2
+    assert scene.store.size("celery") == 60
+    scene.fleet.ready()
+    counts = scene.sum_up(f"reply to a batch lost, {'cut' if is_cut else 'silent'}", ids)
     assert not counts.faults
     assert counts.repeated == 0
 
