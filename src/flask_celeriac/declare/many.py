@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
-from celery.canvas import Signature
 from kombu import serialization
 from kombu.exceptions import EncodeError, OperationalError
 from redis import RedisError
@@ -15,27 +14,15 @@ from flask_celeriac.enqueue.encoding import body_of as any_body_of
 from flask_celeriac.enqueue.encoding import is_json_stock, stock_body_of
 from flask_celeriac.errors import ArgumentsNotJSON, NotAllSent
 
+from .arguments import Arguments, arguments_of
 from .result import AsyncResults
 from .sending import call_of
 
 #: Messages in one round trip.
 BATCH = 500
 _FAILURES = (OperationalError, RedisError)
-_EXAMPLE = "a call is a pair such as ((1, 2), {'z': 3}), or a signature"
-#: Options of a signature that is sent later or is part of something are not those of a plain call.
-_OF_MANY = (
-    "task_id",
-    "group_id",
-    "group_index",
-    "chord",
-    "producer",
-    "connection",
-    "link",
-    "chain",
-)
-
-
-Arguments: TypeAlias = tuple[Sequence[Any], dict[str, Any]]
+#: Options of `apply_async` that calls can not share.
+_OF_ONE = ("task_id", "group_id", "group_index", "chord")
 
 
 def send_many(
@@ -49,9 +36,9 @@ def send_many(
     Args:
         below: As of `sending.call_of`; None: all have to go by Celery's path.
     """
-    if wrong := [name for name in _OF_MANY if name in options]:
+    if wrong := [name for name in _OF_ONE if name in options]:
         raise TypeError(f"enqueue_many() takes no {wrong[0]!r}: it is not the same for all calls.")
-    every = [_arguments_of(task, place, call) for place, call in enumerate(calls)]
+    every = [arguments_of(task, place, call) for place, call in enumerate(calls)]
     call = call_of(task, below, options) if below and every else None
     if call is None:
         return _send_one_by_one(task, every, options)
@@ -105,41 +92,16 @@ def _send_one_by_one(
 
 def _check_all(task: Any, every: Sequence[Arguments], serializer: str) -> None:
     check = getattr(task, "__header__", None) if task.typing else None
+    # Models of pydantic are no JSON until Celery has dumped them.
+    is_encoded = getattr(task, "_dump_pydantic_arguments", None) is None
     for place, (args, kwargs) in enumerate(every):
         try:
             if check is not None:
                 check(*args, **kwargs)
-            serialization.dumps((args, kwargs), serializer=serializer)
+            if is_encoded:
+                serialization.dumps((args, kwargs), serializer=serializer)
         except (EncodeError, TypeError) as error:
             raise _named(task, place, error) from error
-
-
-def _arguments_of(task: Any, place: int, call: Any) -> Arguments:
-    if type(call) is tuple and len(call) == 2 and type(call[0]) is tuple and type(call[1]) is dict:
-        return call  # as most are
-    if isinstance(call, Signature):
-        return _arguments_of_signature(task, place, call)
-    if not isinstance(call, tuple | list) or len(call) != 2:
-        raise TypeError(f"Call {place} of {task.name!r} is {_short(call)}: {_EXAMPLE}.")
-    args, kwargs = call
-    args, kwargs = () if args is None else args, {} if kwargs is None else kwargs
-    if not isinstance(args, tuple | list) or not isinstance(kwargs, Mapping):
-        raise TypeError(f"Call {place} of {task.name!r} is {_short(call)}: {_EXAMPLE}.")
-    return args, kwargs if type(kwargs) is dict else dict(kwargs)
-
-
-def _arguments_of_signature(task: Any, place: int, signature: Any) -> Arguments:
-    if signature.task != task.name or signature.get("subtask_type"):
-        raise ValueError(
-            f"Call {place} is a signature of {signature.task!r}: enqueue_many() of {task.name!r} "
-            "sends that task alone. Use a group. Nothing was sent."
-        )
-    if given := [name for name, value in signature.options.items() if value]:
-        raise ValueError(
-            f"Call {place} of {task.name!r} is a signature with options ({', '.join(given)}): give "
-            "options that all calls share to enqueue_many(), or use a group. Nothing was sent."
-        )
-    return tuple(signature.args), dict(signature.kwargs)
 
 
 def _named(task: Any, place: int, error: Exception) -> Exception:
@@ -161,8 +123,3 @@ def _not_all_sent(
         tuple(ids[:sent]),
         tuple(ids[sent : sent + uncertain]),
     )
-
-
-def _short(value: Any) -> str:
-    shown = repr(value)
-    return shown if len(shown) < 80 else f"{shown[:77]}..."

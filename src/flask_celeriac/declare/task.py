@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
 
 from celery.canvas import Signature, chunks, xmap, xstarmap
 from celery.utils import abstract
@@ -15,12 +15,11 @@ from .result import AsyncResult, AsyncResults
 if TYPE_CHECKING:
     from celery.result import EagerResult
 
+    from .arguments import Pair
     from .collect import Declarations
 
 P = ParamSpec("P")
 R = TypeVar("R")
-#: Positional and keyword arguments of one call.
-Arguments: TypeAlias = tuple[Sequence[Any], Mapping[str, Any]]
 
 
 class Task(Generic[P, R]):
@@ -70,7 +69,7 @@ class Task(Generic[P, R]):
         return cast("AsyncResult[R]", self._resolve().apply_async(args, kwargs, **options))
 
     def enqueue_many(
-        self, calls: Iterable[Arguments | Signature[Any]], **options: Any
+        self, calls: Iterable[Pair | Signature[Any]], **options: Any
     ) -> AsyncResults[R]:
         """Send the task many times, 500 runs in a round trip.
 
