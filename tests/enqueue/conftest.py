@@ -43,7 +43,8 @@ def make_app(redis_url: str, celeriac: Celeriac) -> Callable[..., Flask]:
     def make(**config: Any) -> Flask:
         app = Flask("post-office")
         app.testing = True
-        app.config.update(CELERY_BROKER_URL=redis_url, CELERY_RESULT_BACKEND=redis_url, **config)
+        app.config.update(CELERY_BROKER_URL=redis_url, CELERY_RESULT_BACKEND=redis_url)
+        app.config.update(config)
         celeriac.init_app(app)
         return app
 

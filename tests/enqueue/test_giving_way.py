@@ -276,6 +276,18 @@ def test_who_replaces_a_function_of_this_app_sees_every_task(
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize(
+    ("second", "path"), [("redis://127.0.0.1:1/0", "publish_many"), ("amqp://nowhere//", "publish")]
+)
+def test_a_failover_list_goes_past_celery_when_all_of_it_is_ours(
+    make_app: MakeApp, redis_url: str, add: Any, post: Post, second: str, path: str
+) -> None:
+    # kombu's pools go by the first URL alone; no other test uses this one.
+    first = redis_url.replace("127.0.0.1", "localhost")
+    make_app(CELERY_BROKER_URL=[first, second])
+    assert path_of(post, lambda: add.delay(1)) == path
+
+
 def test_celerys_own_transport_and_backend_are_celerys(
     make_app: MakeApp, add: Any, post: Post
 ) -> None:

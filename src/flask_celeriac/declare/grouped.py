@@ -63,13 +63,14 @@ class Held:
 
     def call(self, task: Any, below: Callable[..., Any], options: Mapping[str, Any]) -> Call | None:
         """Return what makes the message of a member; None when Celery has to."""
-        shared = {name: options[name] for name in _SHARED if name in options}
+        key = (task, options["group_id"], *[options.get(name, _ABSENT) for name in _SHARED])
         try:
-            key = (task, options["group_id"], *[options.get(n, _ABSENT) for n in _SHARED])
-            if key not in self._calls:
-                self._calls[key] = call_of(task, below, shared, options["group_id"])
+            is_known = key in self._calls
         except TypeError:
             return None  # an option of a kind that has no hash
+        if not is_known:
+            shared = {name: options[name] for name in _SHARED if name in options}
+            self._calls[key] = call_of(task, below, shared, options["group_id"])
         return self._calls[key]
 
 
