@@ -16,7 +16,7 @@ from typing import Any
 if tool := os.environ.get("OBSERVED_TOOL"):
     importlib.import_module(f"{tool}_file").start()
 
-from celery import Celery, chain, chord
+from celery import Celery, chain, chord, group
 from celery.schedules import schedule
 from flask import Flask
 
@@ -113,7 +113,15 @@ def send() -> list[str]:
     single = [one.delay() for one in (fail, expected, again, flaky, slow_fail, parent)]
     pair = chain(add.s(1, 2), add.s(4))()
     both = chord([add.s(1, 1), add.s(2, 2)])(total.s())
-    return [result.id for result in (add.delay(1, 2), *single, pair, both)]
+    several = [*many([1, 2]), *group(add.s(3, 3), add.s(4, 4))()]
+    return [result.id for result in (add.delay(1, 2), *single, pair, both, *several)]
+
+
+def many(numbers: list[int]) -> Any:
+    """Send several at once, in the way that each kind of application has."""
+    if IS_OURS:
+        return add.enqueue_many([((number, number), {}) for number in numbers])
+    return [add.delay(number, number) for number in numbers]
 
 
 if IS_OURS:

@@ -33,7 +33,7 @@ def test_each_run_is_below_the_span_of_its_sender(both: dict[str, list[Span]]) -
     ours = both["ours"]
     runs = [span for span in ours if span["kind"] == "SpanKind.CONSUMER"]
     sends = [span for span in ours if span["kind"] == "SpanKind.PRODUCER"]
-    assert len(runs) == len(sends) == 15
+    assert len(runs) == len(sends) == 19
     for run in runs:
         task = run["attributes"]["celery.task_name"]
         sent = parent_of(run, sends)

@@ -17,7 +17,7 @@ Observed = Callable[[str, str], dict[str, list[Item]]]
 
 #: How often each task is run by what the sender sends.
 RUNS = {
-    "observed.add": 6,
+    "observed.add": 10,
     "observed.total": 1,
     "observed.fail": 1,
     "observed.slow_fail": 1,
