@@ -43,17 +43,17 @@ def worker(make_app: Callable[..., Flask], add: Any, fan_out: Any) -> Iterator[A
     _set_task_join_will_block(False)
 
 
-def test_one(add: Any) -> None:
+def test_one_task_is_run_at_once_or_later(add: Any) -> None:
     assert add.delay(1, y=2).get(timeout=10) == 3
     assert add.apply_async((1,), countdown=0.1).get(timeout=10) == 1
 
 
-def test_many(add: Any) -> None:
+def test_each_of_many_is_run(add: Any) -> None:
     results = add.enqueue_many([((n,), {"y": 1}) for n in range(60)])
     assert [one.get(timeout=20) for one in results] == list(range(1, 61))
 
 
-def test_a_group_and_a_chain_with_one(add: Any) -> None:
+def test_a_group_is_run_alone_and_at_the_end_of_a_chain(add: Any) -> None:
     assert group(add.s(n) for n in range(10))().get(timeout=20) == list(range(10))
     links = chain(add.s(1), group(add.s(1), add.s(2)))
     assert links().get(timeout=20) == [2, 3]
