@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from flask_celeriac.health.judgement import Verdict
 from flask_celeriac.health.state_file import StateFolder
-from flask_celeriac.health.verdict import Verdict, judge, judge_role
+from flask_celeriac.health.verdict import judge, judge_role
 
 NOW_S = 1000.0
 
@@ -73,3 +74,44 @@ def test_no_file_at_all_names_the_folder(tmp_path: Path) -> None:
     verdict = verdict_of(tmp_path)
     assert not verdict.is_healthy
     assert str(tmp_path) in verdict.text
+
+
+@pytest.mark.parametrize(
+    ("well_s", "state", "is_healthy", "words"),
+    [
+        (990.0, "running", True, "worker two@here: starts again, was well 10 s ago"),
+        (960.0, "running", False, "worker two@here: has been down for 40 s"),
+        (None, "running", False, "worker two@here: starting, has not looked for work yet"),
+        (960.0, "stopping", True, "celery@here"),
+    ],
+)
+def test_a_worker_that_its_supervisor_misses_counts(
+    tmp_path: Path, well_s: float | None, state: str, is_healthy: bool, words: str
+) -> None:
+    supervise(tmp_path, state=state, workers={"celery@here": 999.0, "two@here": well_s})
+    one = facts(pid=os.getpid())
+    verdict = verdict_of(tmp_path, one)
+    assert verdict.is_healthy is is_healthy
+    assert words in verdict.text
+    assert verdict_of(tmp_path, name="celery@here").is_healthy
+    starting = facts(pid=os.getppid(), name="two@here", look_s=None)
+    if state == "running":
+        assert words in verdict_of(tmp_path, starting).text
+    assert verdict_of(tmp_path, {**starting, "look_s": 999.0}).is_healthy
+
+
+def test_a_supervisor_that_does_nothing_is_not_well(tmp_path: Path) -> None:
+    supervise(tmp_path, beat_s=980.0, workers={"celery@here": 980.0})
+    verdict = verdict_of(tmp_path, facts(pid=os.getpid()))
+    assert not verdict.is_healthy
+    assert verdict.text.startswith("supervisor of workers (pid")
+
+
+def test_a_dead_supervisor_misses_nobody(tmp_path: Path) -> None:
+    supervise(tmp_path, pid=4_000_000, workers={"two@here": 1.0})
+    assert verdict_of(tmp_path, facts(pid=os.getpid())).is_healthy
+
+
+def supervise(folder: Path, **changes: Any) -> None:
+    content = {"pid": os.getpid(), "state": "running", "beat_s": 999.0, **changes}
+    (folder / f"supervisor-{content['pid']}.json").write_text(json.dumps(content))

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from .verdict import Verdict
+from .judgement import Verdict
 
 #: Where the URL is looked for when the command line names none.
 ENVIRONMENT = (

@@ -1,4 +1,4 @@
-"""State files: one small JSON file for each running worker and beat.
+"""State files: one small JSON file for each running worker, beat and supervisor of workers.
 
 The folder is the one named by the configuration or by ``CELERIAC_STATE_DIR``, else
 ``celeriac-<uid>`` in the temporary directory: a probe finds it without the application.
@@ -17,12 +17,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-Role = Literal["worker", "beat"]
+Role = Literal["worker", "beat", "supervisor"]
 
 #: Read by the probe in this order; the second is what Flask's ``from_prefixed_env`` reads.
 ENVIRONMENT = ("CELERIAC_STATE_DIR", "FLASK_CELERIAC_STATE_DIR")
 
-_NAME = re.compile(r"(worker|beat)-(\d+)\.json")
+_NAME = re.compile(r"(worker|beat|supervisor)-(\d+)\.json")
 _LONGEST_BYTES = 64 * 1024
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _DIRECTORY = getattr(os, "O_DIRECTORY", 0)

@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from .judgement import BEAT_LIMIT_S, LOOK_LIMIT_S, Verdict
 from .state_file import Role, StateFolder, is_alive, pid_of
-
-#: A process that wrote nothing for longer is frozen or gone.
-BEAT_LIMIT_S = 10.0
-#: A worker or beat whose last look for work is older does no work.
-LOOK_LIMIT_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether one process is well, and one line that says why."""
-
-    is_healthy: bool
-    text: str
+from .supervised import judge_absent
 
 
 def judge(facts: Mapping[str, Any], now_s: float) -> Verdict:
@@ -62,7 +50,8 @@ def judge_role(
 ) -> Verdict:
     """Judge the processes of *role* on this machine: each one that lives must be well.
 
-    Files of dead processes count only when no process of the role lives.
+    Files of dead processes count only when no process of the role lives. Where a supervisor
+    keeps workers running, each of them must be there; one that died may take a while to come back.
 
     Args:
         role: worker or beat.
@@ -80,8 +69,10 @@ def judge_role(
         if pid and pid_of(file_name) != pid:
             continue
         (live if is_alive(pid_of(file_name)) else gone).append(facts)
-    if live:
-        verdicts = [judge(facts, now_s) for facts in live]
+    absent = judge_absent(folder, live, now_s, name) if role == "worker" and not pid else {}
+    verdicts = [judge(facts, now_s) for facts in live if facts.get("name") not in absent]
+    verdicts += absent.values()
+    if verdicts:
         ill = [verdict for verdict in verdicts if not verdict.is_healthy]
         return Verdict(not ill, "; ".join(verdict.text for verdict in ill or verdicts))
     if gone:
