@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -77,6 +78,10 @@ class Started:
 
     def wait_for(self, words: str, seconds: float = 20) -> None:
         wait_until(lambda: words in self.log.read_text(), seconds, self.log.read_text)
+
+    def wait_for_match(self, pattern: str, seconds: float = 20) -> None:
+        found = re.compile(pattern)
+        wait_until(lambda: bool(found.search(self.log.read_text())), seconds, self.log.read_text)
 
     def stop(self) -> int:
         self.process.terminate()

@@ -13,13 +13,13 @@ from command_line import CommandLine, wait_until
 
 
 def test_every_option_of_celerys_worker_passes_through(line: CommandLine) -> None:
-    worker = line.flask(
-        "worker", "-Q", "high,low", "-c", "3", "--pool", "threads", "-l", "debug", "-E", "-n", "w@h"
-    )
+    options = ("-Q", "high,low", "-c", "3", "--pool", "threads", "-l", "debug", "-E", "-n", "w@h")
+    worker = line.flask("worker", "--processes", "1", *options)
     worker.wait_for("w@h ready.")
     log = worker.log.read_text()
     for sign in (".> high ", ".> low ", "concurrency: 3 (thread)", "task events: ON", "DEBUG/"):
         assert sign in log
+    assert "main " not in log, "one worker needs no supervisor"
     assert "transport:   redis://:**@" in log
     assert "celeriac-redis" not in log
     wait_until(lambda: line.is_healthy("worker"))
@@ -41,6 +41,8 @@ def test_help_is_celerys_own(line: CommandLine) -> None:
     assert done.returncode == 0
     assert "worker [OPTIONS]" in done.stdout
     assert "--max-tasks-per-child" in done.stdout
+    assert "--processes <workers>" in done.stdout
+    assert "--autoscale and rate limits count for each of them" in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize("role", ["worker", "beat"])

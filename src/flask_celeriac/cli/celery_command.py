@@ -43,7 +43,7 @@ def run(ctx: click.Context, name: str, arguments: tuple[str, ...]) -> None:
     state = state_of(ctx)
     is_help = "--help" in arguments
     if not is_help:
-        _refuse_without_broker(state)
+        refuse_without_broker(state)
     words = [name, *arguments]
     if not any(map(_LEVEL.fullmatch, arguments)) and not is_help:
         words += ["-l", "info"]
@@ -56,7 +56,12 @@ def run(ctx: click.Context, name: str, arguments: tuple[str, ...]) -> None:
     ctx.exit(Context().run(_start, state.celery, words))
 
 
-def _refuse_without_broker(state: AppState) -> None:
+def refuse_without_broker(state: AppState) -> None:
+    """Make sure that a broker is configured; nothing is connected.
+
+    Raises:
+        click.ClickException: None is.
+    """
     try:
         state.celery.connection_for_read().release()  # opens nothing
     except BrokerMissing as error:

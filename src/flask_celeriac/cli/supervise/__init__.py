@@ -1,1 +1,1 @@
-"""The pieces of `flask celery up`: several programs in one terminal, and nothing left behind."""
+"""Several programs in one terminal, and nothing left behind: `up`, and `worker --processes`."""

@@ -52,6 +52,14 @@ class Child:
         self._at_s = 0.0
         self.may_start: Callable[[], bool] = lambda: True
         """Asked before each start; after a no, again a moment later."""
+        self.gives_up: Callable[[], bool] = lambda: False
+        """Asked when the program ended by itself: is it to stay stopped?"""
+        self.failed_starts = 0
+        """How many runs, one after the other up to now, ended before they were ready."""
+        self.has_been_ready = False
+        """Whether any run was ready."""
+        self.returncode: int | None = None
+        """How the last run ended: exit code, or minus the number of a signal."""
 
     @property
     def is_ready(self) -> bool:
@@ -101,13 +109,18 @@ class Child:
             self._is_restart = True
             self._begin_to_stop()
 
-    def stop(self) -> None:
-        """Begin to stop the program for good."""
+    def stop(self, number: int | None = None) -> None:
+        """Begin to stop the program for good, by signal *number* or the one that it names."""
         self._is_restart = False
         if self.state is State.WAITING:
             self.state = State.STOPPED
         elif self.state is not State.STOPPED:
-            self._begin_to_stop()
+            self._begin_to_stop(number)
+
+    def send_signal(self, number: int) -> None:
+        """Pass a signal on to the program, if it runs."""
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def kill(self) -> None:
         """End the program and all it started, at once."""
@@ -119,17 +132,17 @@ class Child:
         elif self.state is State.RUNNING:
             self.state = State.STOPPING
 
-    def _begin_to_stop(self) -> None:
+    def _begin_to_stop(self, number: int | None = None) -> None:
         if self.state is not State.STOPPING:
             self.state = State.STOPPING
             self._at_s = time.monotonic()
-            if self._process is not None:
-                self._process.send_signal(self.program.stop_signal)
+            self.send_signal(self.program.stop_signal if number is None else number)
 
     def _go_on_stopping(self, now_s: float) -> None:
         process = self._process
         if process is None or process.poll() is not None:
             self._finish_output()
+            self.returncode = None if process is None else process.poll()
             self.state = State.STOPPED
             if self._is_restart:
                 self._is_restart = False
@@ -143,17 +156,29 @@ class Child:
         returncode = None if process is None else process.poll()
         if returncode is not None:
             self._finish_output()
+            if self._ready.is_set():
+                self._note_ready()
+            self.returncode = returncode
+            self.failed_starts = 0 if self._was_ready else self.failed_starts + 1
             self._start_again_later(describe_end(returncode), now_s - self._at_s)
         elif not self._was_ready:
             if self._ready.is_set():
-                self._was_ready = True
+                self._note_ready()
                 self._is_after_change = False
                 if self.program.ready_text:
                     self._terminal.write(self.program.name, self.program.ready_text)
             elif now_s - self._at_s >= _SILENT_READY_S:
-                self._was_ready = True
+                self._note_ready()
+
+    def _note_ready(self) -> None:
+        self._was_ready = self.has_been_ready = True
+        self.failed_starts = 0
 
     def _start_again_later(self, what: str, ran_s: float) -> None:
+        if self.gives_up():
+            self._terminal.say(f"{self.program.name} {what}", colour="red", is_bold=True)
+            self.state = State.STOPPED
+            return
         wait_s = self._backoff.after(ran_s)
         hint = f"starts again in {wait_s:.0f} s"
         if self._is_after_change and not self._was_ready:

@@ -20,6 +20,9 @@ _GIVES_BACK = (None, "prefork", "processes")
 # Workers need not know each other here, and asking takes a second of each restart.
 _ALONE = ("--without-mingle", "--without-gossip")
 
+#: The line by which Celery's worker says that it takes tasks.
+WORKER_READY = re.compile(r"\S+@\S+ ready\.$")
+
 
 @dataclass(frozen=True, slots=True)
 class Program:
@@ -121,7 +124,7 @@ def _worker(flask: Sequence[str], name: str, wish: Wish) -> Program:
         command=[*flask, "celery", "worker", *_ALONE, *options],
         stop_signal=signal.SIGQUIT if is_to_give_back else signal.SIGTERM,
         stop_limit_s=_WORKER_LIMIT_S + (1.0 if is_to_give_back else 0.0),
-        ready_line=re.compile(r"\S+@\S+ ready\.$"),
+        ready_line=WORKER_READY,
     )
 
 

@@ -10,9 +10,14 @@ from typing import TextIO
 
 import click
 
-_COLOURS = {"up": "bright_white", "web": "cyan", "beat": "magenta", "redis": "red"}
+_COLOURS = {
+    "up": "bright_white",
+    "main": "bright_white",
+    "web": "cyan",
+    "beat": "magenta",
+    "redis": "red",
+}
 _WORKER_COLOURS = ("green", "yellow", "blue")
-_OWN = "up"
 
 
 class Terminal:
@@ -23,23 +28,27 @@ class Terminal:
 
     Args:
         names: Every name that will be used; they are aligned.
+        own_name: Before the lines of the supervisor itself.
     """
 
-    def __init__(self, names: Iterable[str], stream: TextIO | None = None) -> None:
+    def __init__(
+        self, names: Iterable[str], stream: TextIO | None = None, *, own_name: str = "up"
+    ) -> None:
         self._stream = stream or sys.stdout
-        self._width = max(map(len, [_OWN, *names]))
+        self._own_name = own_name
+        self._width = max(map(len, [own_name, *names]))
         self._has_colours = _has_colours(self._stream)
         self._lock = threading.Lock()
         self.is_gone = False
 
     def say(self, text: str, *, colour: str | None = None, is_bold: bool = False) -> None:
-        """Write a line of `up` itself."""
+        """Write a line of the supervisor itself."""
         if self._has_colours and (colour or is_bold):
             text = click.style(text, fg=colour, bold=is_bold or None)
-        self.write(_OWN, text)
+        self.write(self._own_name, text)
 
     def warn(self, text: str) -> None:
-        """Write a line of `up` itself that asks for attention."""
+        """Write a line of the supervisor itself that asks for attention."""
         self.say(text, colour="yellow")
 
     def write(self, name: str, text: str) -> None:
