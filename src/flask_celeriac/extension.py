@@ -24,6 +24,9 @@ from .transport import attach as transport
 if TYPE_CHECKING:
     from .settings import Settings
 
+# Named, so that a web process never imports it.
+_ABILITIES = "flask_celeriac.execute.abilities:Abilities"
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -199,6 +202,7 @@ def _with_own(config: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, An
 def _configure(state: AppState) -> None:
     configuration = dict(state.settings.celery)
     attach(state.celery, configuration, state.settings.state_dir)
+    state.celery.steps["worker"].add(_ABILITIES)
     if state.settings.is_carried_by_us:
         transport.attach(state.celery, configuration)
     if state.settings.is_kept_by_us and (results := configuration.get("result_backend")):

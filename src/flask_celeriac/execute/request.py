@@ -16,6 +16,8 @@ from celery.worker import state
 from flask_celeriac.transport.redis.channel import Channel
 from flask_celeriac.transport.redis.keys import claim_of
 
+from .abilities import say_once_that_limits_are_not_kept
+
 logger = logging.getLogger(__name__)
 
 
@@ -43,7 +45,15 @@ class Request(celery_request.Request):
             state.task_ready(self)
             self.reject(requeue=True)
             raise end(self.id)
+        if pid == os.getpid() and any(self.time_limits):
+            self._say_of_limits()
         super().on_accepted(pid, time_accepted)
+
+    def _say_of_limits(self) -> None:
+        """Threads and the main process keep none; the task's own were named at the start."""
+        task = self.task
+        if [*self.time_limits] != [task.time_limit, task.soft_time_limit]:
+            say_once_that_limits_are_not_kept(str(self.name), self.time_limits)
 
     def _has_claim(self) -> bool:
         channel, claim = self.message.channel, claim_of(self.message.delivery_tag)

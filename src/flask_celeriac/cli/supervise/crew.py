@@ -17,13 +17,12 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 
+from flask_celeriac.execute.beside import PROCESSES
+
 from .child import Child, State, describe_end
 from .program import WORKER_READY, Program
 from .roll import Roll
 from .terminal import Terminal
-
-#: Tells a worker how many there are beside it, itself included.
-PROCESSES = "CELERIAC_PROCESSES"
 
 _TICK_S = 0.1
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
