@@ -165,17 +165,14 @@ def start_crew(line: CommandLine, code: str, names: str = "a@here,b@here") -> St
 
 def test_every_signal_is_passed_on_and_the_exit_code_is_the_workers(line: CommandLine) -> None:
     started = start_crew(line, COUNTS_SIGNALS)
-    for number in (1, 2):
-        started.wait_for(f"worker-{number} | 2 a@here ready.")
-    # It knows that they are ready a moment after they said so.
-    roll = next(iter(line.state.glob("supervisor-*.json")))
-    wait_until(lambda: None not in json.loads(roll.read_text())["workers"].values())
+    started.wait_for("main     | All workers are ready.")
     for number in (signal.SIGUSR1, signal.SIGINT):
         started.process.send_signal(number)
     started.wait_for("main     | SIGINT: all workers end")
     started.process.send_signal(signal.SIGQUIT)
     assert started.process.wait(20) == 5, started.log.read_text()
     for number in (1, 2):
+        assert f"worker-{number} | 2 a@here ready." in started.log.read_text()
         assert f"worker-{number} | heard 2 3 10" in started.log.read_text()
     assert not list(line.state.iterdir())
 

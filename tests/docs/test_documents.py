@@ -14,7 +14,8 @@ README = ROOT / "README.md"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 ADOPT = ROOT / "docs" / "how-to" / "adopt.md"
 MANY = ROOT / "docs" / "how-to" / "send-many-tasks.md"
-RUN = (README, TUTORIAL, ADOPT, MANY)
+POOL = ROOT / "docs" / "how-to" / "choose-a-pool.md"
+RUN = (README, TUTORIAL, ADOPT, MANY, POOL)
 STARTING_POINTS = list(dict.fromkeys(block.section for block in blocks(ADOPT)))
 #: Kinds of blocks that nobody runs.
 SHOWN_ONLY = {"text", "json"}
@@ -69,6 +70,13 @@ def test_an_existing_application_runs_its_tasks_in_app_context(
 
 def test_many_tasks_are_sent(new_reader: Callable[[], Reader]) -> None:
     assert follow(new_reader(), blocks(MANY)).done[-1] == "python send.py"
+
+
+def test_several_workers_run_as_the_page_about_pools_says(
+    new_reader: Callable[[], Reader],
+) -> None:
+    reader = follow(new_reader(), blocks(POOL))
+    assert sum("celery worker" in done for done in reader.done) == 3
 
 
 def test_the_how_to_has_every_starting_point() -> None:

@@ -13,7 +13,8 @@ _EPILOG = """\
 exit codes: 0 healthy, 1 not healthy, 2 can not tell (wrong use, folder not readable).
 worker and beat: the process wrote its state file within 10 s and its last look for work
 succeeded within 30 s, or all its slots are busy. Several on one machine: all must be well,
-or choose one with --name or --pid. broker: one server of the URL answers; one that asks for a
+or choose one with --name or --pid. Of workers under a supervisor (--processes) none may be
+missing for more than 30 s. broker: one server of the URL answers; one that asks for a
 password counts as alive. The URL is --url, CELERY_BROKER_URL or FLASK_CELERY_BROKER_URL."""
 
 

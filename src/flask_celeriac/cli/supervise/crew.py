@@ -44,6 +44,7 @@ class Crew:
         self._terminal = terminal
         self._roll = roll
         self._signals: list[int] = []
+        self._is_ready = False
         for child in children:
             child.gives_up = partial(self._is_hopeless, child)
 
@@ -51,8 +52,8 @@ class Crew:
         """Start all workers and return when all have ended.
 
         Returns:
-            0 when they ended in order after a signal; else the exit code of the first that did
-            not, or of the one that can not start.
+            0 when all ended with 0 after a signal (Celery's ends with 1 after SIGINT); else the
+            exit code of the first that did not, or of the one that can not start.
         """
         with self._signals_noted():
             for child in self._children:
@@ -68,7 +69,10 @@ class Crew:
     def _look_around(self) -> None:
         for child in self._children:
             child.tick()
-        self._roll.note(self._children)
+        self._roll.note()
+        if not self._is_ready and all(child.is_ready for child in self._children):
+            self._is_ready = True
+            self._terminal.say("All workers are ready.", colour="green", is_bold=True)
 
     def _stop_signal(self) -> int:
         """Return the next signal that asks for the end, else 0; others are passed on."""
@@ -149,7 +153,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     names = {f"worker-{n}": name for n, name in enumerate(options.names, 1)}
     terminal = Terminal(names, own_name="main")
-    roll = Roll(names, options.state_dir, terminal)
+    roll = Roll(names.values(), options.state_dir, terminal)
     environ = {**os.environ, PROCESSES: str(len(names)), "PYTHONUNBUFFERED": "1"}
     children = [
         Child(_program(name, node, options.command, roll), terminal, environ)
