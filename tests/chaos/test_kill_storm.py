@@ -28,6 +28,8 @@ def strike(scene: Scene, workers: list[Worker], *, is_parent: bool) -> list[Work
     if is_parent:
         scene.fleet.kill(first)
         return [*others, scene.fleet.start()]
+    # Celery ends a worker of which a process dies while it starts.
+    others[0].wait_for(" ready.")
     if children := others[0].children():
         scene.fleet.kill_child(others[0], children[0])
     return workers

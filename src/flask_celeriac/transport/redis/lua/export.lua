@@ -7,7 +7,7 @@
 --   parked:<task>               list  emptied
 --   suspects:<queue>            list  emptied
 --   <queue>[<separator><step>]  list  gets the bodies, left
---   attempts                    hash  deleted when no process has claims: a later return begins anew
+--   attempts, patience          deleted when no process has claims: a later return begins anew
 --   workers                     zset  only whether it is there
 local limit, count = tonumber(ARGV[3]), 0
 
@@ -44,6 +44,6 @@ for i = 4, #ARGV do
   end
 end
 if count < limit and not is_there('workers') then
-  redis.call('DEL', ns .. 'attempts')
+  redis.call('DEL', ns .. 'attempts', ns .. 'patience')
 end
 return count

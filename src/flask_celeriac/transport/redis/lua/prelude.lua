@@ -53,7 +53,8 @@ local has_attempts -- nil until somebody asks
 local function renew_lease(incarnation, now, lease_ms)
   local latest = redis.call('ZREVRANGE', ns .. 'workers', 0, 0, 'WITHSCORES')[2]
   if latest and tonumber(latest) - now < lease_ms / 2 then
-    redis.call('SET', ns .. 'patience', string.format('%.0f', now + lease_ms / 2))
+    local patience_ms = math.ceil(lease_ms / 2)
+    redis.call('SET', ns .. 'patience', string.format('%.0f', now + patience_ms), 'PX', patience_ms)
   end
   redis.call('ZADD', ns .. 'workers', now + lease_ms, incarnation)
 end
