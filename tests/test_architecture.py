@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,6 +168,14 @@ def test_a_probe_and_the_embedded_server_import_no_celery() -> None:
         and found.imported.split(".")[0] in ("celery", "kombu", "redis")
     ]
     assert wrong == []
+
+
+def test_a_web_process_loads_no_transport_before_it_sends() -> None:
+    program = "import flask_celeriac; flask_celeriac.Celeriac; import sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    loaded = set(done.stdout.split())
+    assert "flask_celeriac.declare.celery_app" in loaded, done.stderr
+    assert not loaded & {"redis", "kombu.transport.redis", "flask_celeriac.transport.redis.channel"}
 
 
 def test_no_module_is_longer_than_it_may_be() -> None:

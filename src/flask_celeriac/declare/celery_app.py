@@ -18,20 +18,22 @@ from kombu.exceptions import EncodeError
 from kombu.utils.objects import cached_property
 
 from flask_celeriac.enqueue import originals
-from flask_celeriac.enqueue.direct import DirectSender
 from flask_celeriac.errors import ArgumentsNotJSON, BrokerMissing
 from flask_celeriac.record import urls as record_urls
 from flask_celeriac.transport.attach import AMQP, CONTROL
 from flask_celeriac.transport.redis import urls
 from flask_celeriac.transport.redis.messages import PUBLISH_TOKEN
 
-from . import carry, collect, context, coroutine, grouped, internals, late, links, many, sending
+from . import carry, collect, context, coroutine, internals, late, links
 from .result import AsyncResult, AsyncResults, GroupResult, ResultSet, name_lost_backend
 from .state import make_default, private_folder
 
 if TYPE_CHECKING:
     from flask import Flask
 
+    from flask_celeriac.enqueue.direct import DirectSender
+
+    from .grouped import Holding
     from .state import AppState
 
 
@@ -46,6 +48,9 @@ class FlaskTask(CeleryTask):  # type: ignore[type-arg]
 
     def apply_async(self, args: Any = None, kwargs: Any = None, *more: Any, **options: Any) -> Any:
         """Send as Celery does; arguments that can not be encoded are named with their task."""
+        # With all of the transport, which is not loaded before a task is sent.
+        from . import grouped, sending
+
         below = super().apply_async
         try:
             send = grouped.send if "producer" in options else sending.send
@@ -56,6 +61,8 @@ class FlaskTask(CeleryTask):  # type: ignore[type-arg]
 
     def enqueue_many(self, calls: Iterable[Any], **options: Any) -> AsyncResults[Any]:
         """Send the task once for each of *calls*; see `Task.enqueue_many`."""
+        from . import many
+
         # Whoever has replaced `apply_async` above or below sees each task.
         is_ours = type(self).apply_async is FlaskTask.apply_async
         return many.send_many(self, super().apply_async if is_ours else None, calls, options)
@@ -177,6 +184,8 @@ class FlaskCelery(Celery):
         )
         if is_replaced or not self.celeriac.settings.is_carried_by_us:
             return None
+        from flask_celeriac.enqueue.direct import DirectSender
+
         if self._direct is None or self._direct.ways.amqp is not self.amqp:
             self._direct = DirectSender(self)
         return self._direct
@@ -188,9 +197,11 @@ class FlaskCelery(Celery):
         return self.holding.around(context) if is_held else context
 
     @cached_property
-    def holding(self) -> grouped.Holding:
+    def holding(self) -> Holding:
         """Members of groups that are to be published."""
-        return grouped.Holding()
+        from .grouped import Holding
+
+        return Holding()
 
     def connection_for_write(self, url: Any = None, **options: Any) -> Any:
         """As in Celery; raises `BrokerMissing` where Celery would try RabbitMQ on localhost."""
