@@ -48,14 +48,16 @@ class FlaskTask(CeleryTask):  # type: ignore[type-arg]
 
     def apply_async(self, args: Any = None, kwargs: Any = None, *more: Any, **options: Any) -> Any:
         """Send as Celery does; arguments that can not be encoded are named with their task."""
-        # With all of the transport, which is not loaded before a task is sent.
-        from . import grouped, sending
-
         below = super().apply_async
         try:
-            send = grouped.send if "producer" in options else sending.send
-            sent = None if more else send(self, below, args, kwargs, options)
-            return below(args, kwargs, *more, **options) if sent is None else sent
+            if not more and cast(FlaskCelery, self.app).celeriac.settings.is_carried_by_us:
+                # With all of the transport, which is not loaded before a task is sent.
+                from . import grouped, sending
+
+                send = grouped.send if "producer" in options else sending.send
+                if (sent := send(self, below, args, kwargs, options)) is not None:
+                    return sent
+            return below(args, kwargs, *more, **options)
         except EncodeError as error:
             raise _not_json(self.name, error) from error
 
@@ -184,9 +186,9 @@ class FlaskCelery(Celery):
         )
         if is_replaced or not self.celeriac.settings.is_carried_by_us:
             return None
-        from flask_celeriac.enqueue.direct import DirectSender
-
         if self._direct is None or self._direct.ways.amqp is not self.amqp:
+            from flask_celeriac.enqueue.direct import DirectSender
+
             self._direct = DirectSender(self)
         return self._direct
 
