@@ -33,8 +33,9 @@ _WORKERS = (
 )
 _LOOK_S = 0.2
 _START_S = 60.0
-#: After the last fault: the longest delay, the longest task, retries, and time to spare.
+#: With no task that starts or ends: the longest delay, the longest task, and time to spare.
 _QUIET_S = 150.0
+_LONGEST_END_S = 1200.0
 _RESULTS_KEPT_S = 300
 _SOFT_SHUTDOWN_S = 5.0
 
@@ -73,6 +74,7 @@ class Scene:
         self.places: dict[str, str] = {}
         self.claims: dict[str, int] = {}
         self.took_s = 0.0
+        self._heard_s = time.monotonic()
         self._folder = folder
         Ledger(folder / LEDGER_NAME)
         self._reader = Reader(folder / LEDGER_NAME)
@@ -95,7 +97,7 @@ class Scene:
                 producer.terminate()
             self._until(lambda: all(p.poll() is not None for p in producers), 30.0)
             quiet_s = _QUIET_S + 2 * self.plan.lease_s
-            self._until(lambda: not self.watcher.open, quiet_s)
+            self._until(lambda: not self.watcher.open or self._is_still(quiet_s), _LONGEST_END_S)
             # What has ended must be settled, too.
             self._until(lambda: not self.watcher.claims(), 2 * self.plan.lease_s + 10.0)
             self._look()
@@ -117,6 +119,10 @@ class Scene:
                 next_s += self.plan.every_s * self._draw.uniform(0.5, 1.5)
             time.sleep(_LOOK_S)
 
+    def _is_still(self, seconds: float) -> bool:
+        """Tell whether no task has started or ended for so long: what is open then is stuck."""
+        return time.monotonic() - self._heard_s > seconds
+
     def _until(self, is_so: Any, within_s: float) -> None:
         deadline = time.monotonic() + within_s
         while not is_so() and time.monotonic() < deadline:
@@ -127,6 +133,7 @@ class Scene:
         self.fleet.tick()
         self.faults.note_ends()
         for line in self._reader.new():
+            self._heard_s = time.monotonic()
             self.lines.append(line)
             if line["what"] == "accepted":
                 self.watcher.accept(line["id"])
