@@ -31,7 +31,7 @@ def test_a_late_run_of_a_frozen_worker_keeps_no_result_and_is_not_acknowledged(
     assert scene.result(id_).result == first
     assert first not in frozen_pids
     # It takes part again, under a lease that it has renewed.
-    others = [scene.send("work", 0.5) for _ in range(6)]
+    others = [scene.send("work", 0.5) for _ in range(16)]
     assert not scene.sum_up("after the thaw", others).faults
     assert frozen_pids & {run.pid for id_ in others for run in scene.ledger.of(id_)}
 

@@ -139,6 +139,26 @@ def test_what_is_settled_while_the_server_does_not_answer_is_sent_later(
     wait_until(lambda: claims(client) == 0)
 
 
+def test_what_is_owed_is_sent_as_soon_as_a_claim_is_answered(
+    connect: Callable[..., Connection], client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = connect(renew_s=60.0, lease_s=90.0).SimpleQueue("post")
+    queue.put("letter")
+    message = queue.get(timeout=5)
+    claimant = message.channel.claimant
+
+    def refuse(*_: object) -> int:
+        raise redis.ConnectionError("gone")
+
+    with monkeypatch.context() as away:
+        away.setattr(claimant.store, "settle", refuse)
+        message.ack()
+    assert claims(client) == 1
+
+    claimant.hold(())
+    assert claims(client) == 0
+
+
 def test_a_claim_that_nobody_knows_of_is_given_back(
     connect: Callable[..., Connection],
     store: MessageStore,

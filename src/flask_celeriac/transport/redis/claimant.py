@@ -102,10 +102,15 @@ class Claimant:
         return number in self._held and time.monotonic() < self._leased_until_s
 
     def hold(self, numbers: Iterable[int]) -> None:
-        """Note claims that the server has written down for this process."""
+        """Note claims that the server has written down for this process.
+
+        What is owed to it is sent: it answers again, and who is killed must not owe for long.
+        """
         numbers = set(numbers)
         self._held.update(numbers)
         self.last = max(self.last, *numbers) if numbers else self.last
+        if self._is_away and self._unsent:
+            self._send(self.store)
 
     def settle(self, number: int) -> None:
         """End a claim; at once, or as soon as the server answers."""
