@@ -54,8 +54,7 @@ class MessageStore:
         Returns:
             False when the token had been seen.
         """
-        delay_ms, token_ms = to_ms(delay_s), to_ms(token_s)
-        return bool(self._run("publish", queue, step, body, delay_ms, token, token_ms))
+        return self._publish(queue, [body], step, delay_s, token, token_s)
 
     def publish_many(
         self,
@@ -75,9 +74,19 @@ class MessageStore:
         Returns:
             False when the token had been seen; nothing was added then.
         """
-        delay_ms, token_ms = to_ms(delay_s), to_ms(token_s)
-        fixed = queue, step, delay_ms, token, token_ms
-        return bool(self._run("publish_many", *fixed, *bodies))
+        return self._publish(queue, bodies, step, delay_s, token, token_s)
+
+    def _publish(
+        self,
+        queue: str,
+        bodies: Sequence[bytes],
+        step: int,
+        delay_s: float,
+        token: str,
+        token_s: float,
+    ) -> bool:
+        fixed = queue, step, to_ms(delay_s), token, to_ms(token_s)
+        return bool(self._run("publish", *fixed, *bodies))
 
     def claim(
         self,

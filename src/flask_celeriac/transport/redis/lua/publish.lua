@@ -1,20 +1,28 @@
--- publish(queue, step, body, delay_ms, token, token_ms) -> 1, or 0 when the token was seen before
+-- publish(queue, step, delay_ms, token, token_ms, body, ...) -> 1, or 0 when the token was seen before
 --
--- Adds one message, at once or after a delay.
---   <queue>[<separator><step>]  list    gets the body, left
---   delayed                     zset    gets the entry at its due time, when delay_ms is above 0
+-- Adds messages in their order, all at once or all after the same delay. At most 1000, since Lua's stack has an end.
+--   <queue>[<separator><step>]  list    gets the bodies, left
+--   delayed                     zset    gets the entries at their due time, when delay_ms is above 0
 --   token:<token>               string  lives token_ms; no token when empty
 --   bell:<queue>                list    rung
-local queue, step, body, delay_ms = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
-local token, token_ms = ARGV[7], ARGV[8]
+local queue, step, delay_ms = ARGV[3], ARGV[4], tonumber(ARGV[5])
+local token, token_ms = ARGV[6], ARGV[7]
 
 if token ~= '' and not redis.call('SET', ns .. 'token:' .. token, '1', 'NX', 'PX', token_ms) then
   return 0
 end
 if delay_ms > 0 then
-  redis.call('ZADD', ns .. 'delayed', now_ms() + delay_ms, to_entry(queue, step, body))
+  local due_ms = now_ms() + delay_ms
+  for place = 8, #ARGV do
+    redis.call('ZADD', ns .. 'delayed', due_ms, to_entry(queue, step, ARGV[place]))
+  end
 else
-  redis.call('LPUSH', ready_key(queue, step), body)
+  local pushed = redis.pcall('LPUSH', ready_key(queue, step), unpack(ARGV, 8))
+  if type(pushed) == 'table' and pushed.err then
+    -- A script is not undone: a repetition would be told that all had arrived.
+    redis.call('DEL', ns .. 'token:' .. token)
+    return pushed
+  end
   ring(queue)
 end
 return 1
