@@ -169,8 +169,7 @@ class Claims(bootsteps.StartStopStep):
 
 def _take_parked(consumer: Any, claimant: Claimant, store: MessageStore) -> None:
     """Let parked messages be claimed whose tasks are known here; others do not know them."""
-    parked = store.parked()
-    known = tuple(task for task in parked if task in consumer.app.tasks)
+    known = tuple(task for task in store.parked_tasks() if task in consumer.app.tasks)
     if known and not claimant.parked_tasks:
         logger.info("Parked messages can run now: %s", ", ".join(known))
     claimant.parked_tasks = known

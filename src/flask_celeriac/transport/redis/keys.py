@@ -6,7 +6,7 @@ All but the ready lists begin with ``<global_keyprefix>celeriac:<version>:``.
     <queue>[<sep><step>]  list    until taken         ready messages as in kombu: pushed left
     claims:<incarnation>  hash    until settled       number -> entry, of one process
     workers               zset    until left, reaped  incarnation -> end of its lease (ms)
-    patience              string  half a lease        until when ended leases are left alone (ms)
+    patience              string  half a lease        as long as it is there, ended leases wait
     delayed               zset    until due           entry -> due time (ms)
     attempts              hash    settled, or 7 days  SHA-1 of a body -> starts that killed, or 0
     suspects:<queue>      list    until taken         entries with two such starts

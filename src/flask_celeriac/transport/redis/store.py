@@ -187,10 +187,16 @@ class MessageStore:
         """Keep a claimed message until somebody who knows its *task* claims it."""
         return bool(self._run("park", incarnation, number, task))
 
+    def parked_tasks(self) -> list[str]:
+        """Return the names of tasks with parked messages."""
+        return sorted(name.decode() for name in self._members("parked"))
+
     def parked(self) -> dict[str, int]:
         """Return the names of tasks with parked messages, and how many each has."""
-        names = sorted(name.decode() for name in self._members("parked"))
-        return {name: self.client.llen(f"{self.layout.namespace}parked:{name}") for name in names}
+        return {
+            name: self.client.llen(f"{self.layout.namespace}parked:{name}")
+            for name in self.parked_tasks()
+        }
 
     def dead_letters(self, start: int = 0, limit: int = 100) -> list[DeadLetter]:
         """Return dead letters, the youngest first."""

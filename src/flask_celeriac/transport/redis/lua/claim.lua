@@ -18,6 +18,28 @@
 --   attempts                    hash    read; -1 in the reply: this is the first delivery
 --   cancellations               string  read: how often a task was cancelled
 --   bell:<queue>                list    rung when messages stay behind
+-- Makes up to `limit` parked messages of a task ready, to be taken next, in their order.
+local function unpark(task, limit, is_wanted)
+  local key, entries = ns .. 'parked:' .. task, {}
+  for _ = 1, math.min(redis.call('LLEN', key), 100) do
+    if #entries >= limit then
+      break
+    end
+    local entry = redis.call('LPOP', key)
+    if is_wanted[from_entry(entry)] then
+      entries[#entries + 1] = entry
+    else
+      redis.call('RPUSH', key, entry)
+    end
+  end
+  for i = #entries, 1, -1 do
+    make_ready(entries[i], 'front')
+  end
+  if redis.call('EXISTS', key) == 0 then
+    redis.call('SREM', ns .. 'parked', task)
+  end
+end
+
 local incarnation, lease_ms, limit = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local steps, queues, keeps = {}, {}, {}
 for step in string.gmatch(ARGV[7], '[^,]+') do

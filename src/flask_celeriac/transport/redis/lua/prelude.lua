@@ -49,12 +49,11 @@ local has_attempts -- nil until somebody asks
 -- Where nobody renewed for half a lease, the server was away from all of them, and who runs tasks may have had no
 -- chance yet to say so: for half a lease from now, ended leases are left alone.
 --   workers   zset    incarnation at the end of its lease
---   patience  string  until when
+--   patience  string  there as long as that
 local function renew_lease(incarnation, now, lease_ms)
   local latest = redis.call('ZREVRANGE', ns .. 'workers', 0, 0, 'WITHSCORES')[2]
   if latest and tonumber(latest) - now < lease_ms / 2 then
-    local patience_ms = math.ceil(lease_ms / 2)
-    redis.call('SET', ns .. 'patience', string.format('%.0f', now + patience_ms), 'PX', patience_ms)
+    redis.call('SET', ns .. 'patience', '1', 'PX', math.ceil(lease_ms / 2))
   end
   redis.call('ZADD', ns .. 'workers', now + lease_ms, incarnation)
 end
@@ -90,28 +89,6 @@ local function make_ready_again(entry, side)
   redis.call('HSETNX', ns .. 'attempts', redis.sha1hex(body), 0)
   keep_attempts()
   make_ready(entry, side)
-end
-
--- Makes up to `limit` parked messages of a task ready, to be taken next, in their order.
-local function unpark(task, limit, is_wanted)
-  local key, entries = ns .. 'parked:' .. task, {}
-  for _ = 1, math.min(redis.call('LLEN', key), 100) do
-    if #entries >= limit then
-      break
-    end
-    local entry = redis.call('LPOP', key)
-    if is_wanted[from_entry(entry)] then
-      entries[#entries + 1] = entry
-    else
-      redis.call('RPUSH', key, entry)
-    end
-  end
-  for i = #entries, 1, -1 do
-    make_ready(entries[i], 'front')
-  end
-  if redis.call('EXISTS', key) == 0 then
-    redis.call('SREM', ns .. 'parked', task)
-  end
 end
 
 local function ring_for_suspects(queue)

@@ -6,9 +6,8 @@
 --   parked, unreported    set   only whether they are there
 local now = now_ms()
 renew_lease(ARGV[3], now, tonumber(ARGV[4]))
-local is_patient = tonumber(redis.call('GET', ns .. 'patience') or 0) > now
 local reply = {
-  is_patient and 0 or redis.call('ZCOUNT', ns .. 'workers', '-inf', now),
+  is_there('patience') and 0 or redis.call('ZCOUNT', ns .. 'workers', '-inf', now),
   is_there('parked') and 1 or 0,
   is_there('unreported') and 1 or 0,
 }
