@@ -9,15 +9,8 @@ from typing import Any
 from celery import bootsteps
 
 from .beside import count_workers
+from .pools import LIMITS, pool_name
 
-#: Which time limits a pool keeps. Source: `on_apply` of each in `celery.concurrency`.
-_LIMITS: dict[str, tuple[str, ...]] = {
-    "prefork": ("soft", "hard"),
-    "gevent": ("hard",),
-    "eventlet": (),
-    "threads": (),
-    "solo": (),
-}
 _MOST_NAMES = 5
 _said: set[str] = set()
 
@@ -38,9 +31,9 @@ class Abilities(bootsteps.StartStopStep):
 
 def remarks(worker: Any) -> Iterator[str]:
     """Say what *worker* will not do though configuration or tasks ask for it."""
-    pool = _name_of(worker.pool)
+    pool = pool_name(type(worker.pool).__module__.rpartition(".")[2])
     tasks = [task for name, task in sorted(worker.app.tasks.items()) if name[:7] != "celery."]
-    if pool in _LIMITS:
+    if pool in LIMITS:
         yield from _time_limits(worker, pool, tasks)
         if pool != "prefork":
             yield from _children(worker, pool)
@@ -55,15 +48,9 @@ def say_once_that_limits_are_not_kept(name: str, limits: Sequence[float | None])
         logger.warning("This pool does not keep the time limits of a call of %s: %s.", name, asked)
 
 
-def _name_of(pool: Any) -> str:
-    """Return the name as in `--pool`; a pool of the user's own has its module's."""
-    name = type(pool).__module__.rpartition(".")[2]
-    return "threads" if name == "thread" else name
-
-
 def _time_limits(worker: Any, pool: str, tasks: list[Any]) -> Iterator[str]:
     for kind, name in (("hard", "time_limit"), ("soft", "soft_time_limit")):
-        if kind in _LIMITS[pool]:
+        if kind in LIMITS[pool]:
             continue
         common_s = getattr(worker, name)
         askers = [f"task_{name} = {common_s:g}"] if common_s else []

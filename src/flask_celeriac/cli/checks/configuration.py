@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from flask_celeriac.execute.pools import LIMITS, pool_name
 from flask_celeriac.health.broker import ask, parse
 from flask_celeriac.health.state_file import named_folder
 
@@ -15,13 +16,10 @@ if TYPE_CHECKING:
     from flask_celeriac.declare.state import AppState
 
 _SAFE_CONTENT = {"json", "application/json"}
-#: What each pool can not end: a task past its limit keeps its slot.
+#: By the limits that a pool keeps, what it does not: a task past its limit keeps its slot.
 _UNENFORCED = {
-    "threads": "neither time limit",
-    "thread": "neither time limit",
-    "solo": "neither time limit",
-    "gevent": "no soft time limit, and no limit while a task computes",
-    "eventlet": "no soft time limit, and no limit while a task computes",
+    (): "neither time limit",
+    ("hard",): "no soft time limit, and no limit while a task computes",
 }
 
 
@@ -79,7 +77,7 @@ def _content(conf: Any) -> Iterator[Finding]:
 
 def limits_of_pool(celery: Any, pool: str, where: str) -> Iterator[Finding]:
     """Examine whether *pool* can end tasks that run too long, as far as tasks ask for it."""
-    missing = _UNENFORCED.get(pool)
+    missing = _UNENFORCED.get(LIMITS.get(pool_name(pool), ("soft", "hard")))
     if missing is None:
         return
     limited = sorted(

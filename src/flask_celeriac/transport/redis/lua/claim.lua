@@ -18,6 +18,7 @@
 --   attempts                    hash    read; -1 in the reply: this is the first delivery
 --   cancellations               string  read: how often a task was cancelled
 --   bell:<queue>                list    rung when messages stay behind
+
 -- Makes up to `limit` parked messages of a task ready, to be taken next, in their order.
 local function unpark(task, limit, is_wanted)
   local key, entries = ns .. 'parked:' .. task, {}
