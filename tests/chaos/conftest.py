@@ -12,6 +12,8 @@ from proxy import Proxy
 from scale import IS_FULL
 from scene import Counts, Scene
 
+from flask_celeriac.embedded import EmbeddedServer
+
 HERE = Path(__file__).parent
 _COLUMNS = ("accepted", "lost", "stuck", "repeated", "undeclared", "late", "dead")
 _ROW = "fault"
@@ -56,6 +58,15 @@ def make_scene(
 def scene(make_scene: Callable[..., Scene]) -> Scene:
     """A server, and a fleet without workers."""
     return make_scene()
+
+
+@pytest.fixture
+def other_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """A server beside that of the scene."""
+    server = EmbeddedServer(tmp_path / "other")
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

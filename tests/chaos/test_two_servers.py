@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
-import pytest
 from celery import chain
 from fleet import wait_until
 from scene import Scene, kill_server, restart_server
@@ -15,14 +13,6 @@ from flask_celeriac.embedded import EmbeddedServer
 
 MakeScene = Callable[..., Scene]
 _OUTAGE_S = 2.5
-
-
-@pytest.fixture
-def results(tmp_path: Path) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(tmp_path / "results")
-    server.start()
-    yield server
-    server.stop()
 
 
 def send_chains(scene: Scene, count: int, seconds: float) -> list[str]:
@@ -50,17 +40,17 @@ def stay_away(outage_s: float = _OUTAGE_S) -> None:
 
 
 def test_on_two_servers_nothing_is_lost_when_a_worker_or_one_of_them_dies(
-    results: EmbeddedServer, make_scene: MakeScene
+    other_server: EmbeddedServer, make_scene: MakeScene
 ) -> None:
-    scene = make_scene(CELERY_RESULT_BACKEND=results.url)
+    scene = make_scene(CELERY_RESULT_BACKEND=other_server.url)
     workers = [scene.fleet.ready(pool=pool) for pool in ("prefork", "threads")]
     check(scene, "two servers", send_chains(scene, 10, 0.02), 0)
 
     ids = send_chains(scene, 4, 2.0)
     scene.wait_started(*ids[::2])
-    kill_server(results)
+    kill_server(other_server)
     stay_away()
-    restart_server(results)
+    restart_server(other_server)
     check(scene, "two servers, results kill -9", ids, 0)
 
     ids = send_chains(scene, 4, 2.0)

@@ -49,3 +49,17 @@ def make_app(redis_url: str, celeriac: Celeriac) -> Callable[..., Flask]:
         return app
 
     return make
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    return make_app()
+
+
+@pytest.fixture
+def add(celeriac: Celeriac) -> Any:
+    @celeriac.task(name="add")
+    def add(x: Any, y: int = 0) -> Any:
+        return x + y
+
+    return add

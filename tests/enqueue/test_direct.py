@@ -13,25 +13,10 @@ from flask import Flask
 from kombu.exceptions import OperationalError
 from post_office import Post
 
-from flask_celeriac import Celeriac
 from flask_celeriac.errors import ArgumentsNotJSON
 from flask_celeriac.transport.redis.store import MessageStore
 
 MakeApp = Callable[..., Flask]
-
-
-@pytest.fixture
-def app(make_app: MakeApp) -> Flask:
-    return make_app()
-
-
-@pytest.fixture
-def add(celeriac: Celeriac) -> Any:
-    @celeriac.task(name="add")
-    def add(x: object, y: int = 0) -> object:
-        return x
-
-    return add
 
 
 def lose_answers(monkeypatch: pytest.MonkeyPatch, *, lost: int) -> list[bool]:

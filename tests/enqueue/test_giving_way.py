@@ -33,20 +33,6 @@ def routed(name: str, *_: Any, **__: Any) -> dict[str, Any]:
     return {"queue": "celery", "priority": 6}
 
 
-@pytest.fixture
-def app(make_app: MakeApp) -> Flask:
-    return make_app()
-
-
-@pytest.fixture
-def add(celeriac: Celeriac) -> Any:
-    @celeriac.task(name="add")
-    def add(x: int, y: int = 0) -> int:
-        return x + y
-
-    return add
-
-
 def path_of(post: Post, act: Callable[[], Any]) -> str:
     """Return which script brought the one message that *act* sends."""
     act()

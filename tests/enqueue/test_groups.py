@@ -22,20 +22,6 @@ MakeApp = Callable[..., Flask]
 
 
 @pytest.fixture
-def app(make_app: MakeApp) -> Flask:
-    return make_app()
-
-
-@pytest.fixture
-def add(celeriac: Celeriac) -> Any:
-    @celeriac.task(name="add")
-    def add(x: object, y: int = 0) -> object:
-        return x
-
-    return add
-
-
-@pytest.fixture
 def log(celeriac: Celeriac) -> Any:
     @celeriac.task(name="log", ignore_result=True, priority=3)
     def log(*_: object) -> None: ...

@@ -26,20 +26,6 @@ MOMENT = datetime(2100, 1, 1, tzinfo=UTC)
 MakeApp = Callable[..., Flask]
 
 
-@pytest.fixture
-def app(make_app: MakeApp) -> Flask:
-    return make_app()
-
-
-@pytest.fixture
-def add(celeriac: Celeriac) -> Any:
-    @celeriac.task(name="add")
-    def add(x: object, y: int = 0) -> object:
-        return x
-
-    return add
-
-
 def test_each_call_is_a_message_and_has_a_result(app: Flask, add: Any, post: Post) -> None:
     results = add.enqueue_many([((1,), {}), ([2], {"y": 3}), (None, {"x": 4}), add.s(5, y=6)])
     messages = post.take()

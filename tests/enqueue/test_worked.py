@@ -15,15 +15,6 @@ from flask_celeriac import Celeriac
 
 
 @pytest.fixture
-def add(celeriac: Celeriac) -> Any:
-    @celeriac.task(name="add")
-    def add(x: int, y: int = 0) -> int:
-        return x + y
-
-    return add
-
-
-@pytest.fixture
 def fan_out(celeriac: Celeriac, add: Any) -> Any:
     @celeriac.task(name="fan_out", bind=True)
     def fan_out(self: Any, count: int) -> list[str]:

@@ -116,6 +116,17 @@ def test_claims_that_last_outlive_their_channel_and_can_be_settled_after_it(
     assert claims(client) == 0
 
 
+def acknowledge_in_vain(message: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Acknowledge *message* while the server does not answer."""
+
+    def refuse(*_: object) -> int:
+        raise redis.ConnectionError("gone")
+
+    with monkeypatch.context() as away:
+        away.setattr(message.channel.claimant.store, "settle", refuse)
+        message.ack()
+
+
 def test_what_is_settled_while_the_server_does_not_answer_is_sent_later(
     connect: Callable[..., Connection],
     client: redis.Redis,
@@ -126,14 +137,8 @@ def test_what_is_settled_while_the_server_does_not_answer_is_sent_later(
     queue = connect().SimpleQueue("post")
     queue.put("letter")
     message = queue.get(timeout=5)
-    claimant = message.channel.claimant
 
-    def refuse(*_: object) -> int:
-        raise redis.ConnectionError("gone")
-
-    with monkeypatch.context() as away:
-        away.setattr(claimant.store, "settle", refuse)
-        message.ack()
+    acknowledge_in_vain(message, monkeypatch)
 
     assert "Acknowledgements wait until the broker answers" in caplog.text
     wait_until(lambda: claims(client) == 0)
@@ -147,12 +152,7 @@ def test_what_is_owed_is_sent_as_soon_as_a_claim_is_answered(
     message = queue.get(timeout=5)
     claimant = message.channel.claimant
 
-    def refuse(*_: object) -> int:
-        raise redis.ConnectionError("gone")
-
-    with monkeypatch.context() as away:
-        away.setattr(claimant.store, "settle", refuse)
-        message.ack()
+    acknowledge_in_vain(message, monkeypatch)
     assert claims(client) == 1
 
     claimant.hold(())
