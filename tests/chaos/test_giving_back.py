@@ -60,6 +60,20 @@ def test_a_task_longer_than_the_grace_is_given_back_and_started_by_another_worke
     assert scene.client.hlen("celeriac:1:attempts") == 0
 
 
+@pytest.mark.parametrize("pool", ["threads", "gevent"])
+def test_the_grace_has_an_end_after_a_lost_connection_too(scene: Scene, pool: str) -> None:
+    # With a slot that is free: else it does not ask for more, and sees no lost connection.
+    worker = scene.fleet.ready(pool=pool, slots=2)
+    id_ = scene.send("work", 20.0)
+    scene.wait_started(id_)
+    scene.client.client_kill_filter(_type="normal", skipme=True)
+    wait_until(lambda: worker.log.count("] Connected to redis") == 2, PATIENCE_S, scene.logs)
+    began_s = time.monotonic()
+    assert tell(scene, worker, "SIGTERM") == 0
+    assert time.monotonic() - began_s < 10
+    assert scene.client.llen("celery") == 1
+
+
 def test_a_task_within_the_grace_ends_and_is_not_repeated(scene: Scene) -> None:
     ids: list[str] = []
     for length_s in (0.3, 0.6, 0.8):

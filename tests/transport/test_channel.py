@@ -116,6 +116,16 @@ def test_claims_that_last_outlive_their_channel_and_can_be_settled_after_it(
     assert claims(client) == 0
 
 
+def test_a_claimant_connects_when_its_first_channel_is_closed(
+    connect: Callable[..., Connection],
+) -> None:
+    channel = connect().channel()
+    claimant = channel.claimant
+    channel.connection.close_connection(channel.connection)
+
+    assert claimant.new_store().client.ping()
+
+
 def acknowledge_in_vain(message: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Acknowledge *message* while the server does not answer."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -90,9 +91,17 @@ class PlacedChannel(KombuChannel):  # type: ignore[misc]
             *self.layout.fixed(),
         )
 
+    def _pool_maker(self) -> Callable[[], ConnectionPool]:
+        """Return what makes pools for this server, also when this channel is closed."""
+        params = self._connparams()
+        return lambda: ConnectionPool(**params)
+
     def _make_claimant(self) -> Claimant:
+        # A claimant outlives its first channel, and a failover list may lead later ones elsewhere.
+        make_pool = self._pool_maker()
+
         def connect(answer_s: float) -> Redis:
-            pool: ConnectionPool = self._get_pool()
+            pool = make_pool()
             pool.connection_kwargs.update(socket_timeout=answer_s, socket_connect_timeout=answer_s)
             return Redis(connection_pool=pool)
 

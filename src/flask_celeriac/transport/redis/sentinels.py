@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 from kombu.transport import redis as kombu_redis
 from kombu.utils.url import url_to_parts
@@ -35,15 +35,7 @@ class SentinelChannel(Channel, kombu_redis.SentinelChannel):  # type: ignore[mis
 
     def _sentinel_managed_pool(self, asynchronous: bool = False) -> ConnectionPool:
         """As in kombu, which takes no URL of ours for that of a Sentinel, and asks one alone."""
-        if self.master_name is None:
-            raise ValueError("'master_name' transport option must be specified.")
-        params: dict[str, Any] = self._connparams(asynchronous)
-        manager = _Sentinel(
-            self._sentinels(),
-            min_other_sentinels=self.min_other_sentinels,
-            sentinel_kwargs=asking_options(self.sentinel_kwargs, params),
-            **{name: value for name, value in params.items() if name not in ("host", "port")},
-        )
+        manager = self._manager(asynchronous)
         # kombu closes what these names hold.
         if asynchronous:
             self._async_sentinel_manager = manager
@@ -51,6 +43,21 @@ class SentinelChannel(Channel, kombu_redis.SentinelChannel):  # type: ignore[mis
             self._sentinel_manager = manager
         pool: ConnectionPool = manager.master_for(self.master_name, Redis).connection_pool
         return pool
+
+    def _pool_maker(self) -> Callable[[], ConnectionPool]:
+        manager, name = self._manager(), self.master_name
+        return lambda: cast(ConnectionPool, manager.master_for(name, Redis).connection_pool)
+
+    def _manager(self, asynchronous: bool = False) -> Any:
+        if self.master_name is None:
+            raise ValueError("'master_name' transport option must be specified.")
+        params: dict[str, Any] = self._connparams(asynchronous)
+        return _Sentinel(
+            self._sentinels(),
+            min_other_sentinels=self.min_other_sentinels,
+            sentinel_kwargs=asking_options(self.sentinel_kwargs, params),
+            **{name: value for name, value in params.items() if name not in ("host", "port")},
+        )
 
     def _sentinels(self) -> list[tuple[str, int]]:
         """Return host and port of each Sentinel that the URL names."""
