@@ -109,6 +109,8 @@ class Claims(bootsteps.StartStopStep):
         os._exit(0)
 
     def _leave(self) -> None:
+        if self._farewell is not None:
+            self._farewell.stop_clock()
         kept, self._kept = self._kept, None
         if kept is None or not kept.claimant.is_of_this_process:
             return

@@ -12,7 +12,6 @@ import contextlib
 import logging
 import os
 import signal
-import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -21,7 +20,7 @@ from celery import signals
 from celery.platforms import EX_OK
 from celery.worker import state
 
-from flask_celeriac.transport.redis.keeper import start_native_thread
+from flask_celeriac.native_thread import NativeThread
 
 _LOOK_S = 0.1
 
@@ -43,13 +42,14 @@ class Farewell:
         self._give_back = give_back
         self._limit_s = float(consumer.app.conf.worker_soft_shutdown_timeout or 0)
         self.has_begun = False
+        self._clock = NativeThread(self._end_in_time)
         if self._limit_s > 0:
             _replace_handlers(self.begin)
 
     def begin(self, name: str) -> None:
         """Begin to end; called by the handler of the signal *name*."""
         self.has_begun = True
-        start_native_thread(self._end_in_time)
+        self._clock.start()
         if not _is_busy():
             _stop()
         else:
@@ -65,9 +65,12 @@ class Farewell:
             self._consumer.task_consumer.cancel()
         self._consumer.timer.call_repeatedly(_LOOK_S, _stop_if_done)
 
-    def _end_in_time(self) -> None:
-        time.sleep(self._limit_s)
-        if not self._give_back():
+    def stop_clock(self) -> None:
+        """Say that the worker has ended in time."""
+        self._clock.stop()
+
+    def _end_in_time(self, clock: NativeThread) -> None:
+        if not clock.rest(self._limit_s) or not self._give_back():
             return
         _kill_pool(self._consumer.controller)
         logging.shutdown()

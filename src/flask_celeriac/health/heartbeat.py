@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
+
+from flask_celeriac.native_thread import NativeThread
 
 from .state_file import StateFile
 
@@ -29,6 +30,7 @@ class Heartbeat:
         self._facts = facts
         self._is_stopped = False
         self._pid = os.getpid()
+        self._thread = NativeThread(self._run)
 
     def start(self) -> None:
         """Write the first time, then go on in the background.
@@ -37,20 +39,17 @@ class Heartbeat:
             OSError: The file can not be written; no thread was started.
         """
         self._beat()
-        start_new_thread, sleep = _native_primitives()
-        start_new_thread(self._run, (sleep,))
+        self._thread.start()
 
     def stop(self) -> None:
         """Remove the file and end the thread; safe to repeat, and in a forked child."""
         if os.getpid() == self._pid:
             self._is_stopped = True
-            # The thread sleeps on for a moment: it must not keep the worker and its app alive.
-            self._facts = _nothing
+            self._thread.stop()
             self._file.remove()
 
-    def _run(self, sleep: Callable[[float], None]) -> None:
-        while not self._is_stopped:
-            sleep(PERIOD_S)
+    def _run(self, thread: NativeThread) -> None:
+        while not self._is_stopped and thread.rest(PERIOD_S):
             # What goes wrong (a full disk) shows as a state file that grows old.
             with suppress(Exception):
                 self._beat()
@@ -62,21 +61,3 @@ class Heartbeat:
             self._is_stopped = True
         else:
             self._file.write({**facts, "beat_s": time.monotonic()})
-
-
-def _nothing() -> None:
-    return None
-
-
-def _native_primitives() -> tuple[Callable[..., Any], Callable[[float], None]]:
-    """Return `start_new_thread` and `sleep` as they were before any monkey patching."""
-    if gevent := sys.modules.get("gevent.monkey"):
-        return (
-            gevent.get_original("_thread", "start_new_thread"),
-            gevent.get_original("time", "sleep"),
-        )
-    if eventlet := sys.modules.get("eventlet.patcher"):
-        return eventlet.original("_thread").start_new_thread, eventlet.original("time").sleep
-    import _thread
-
-    return _thread.start_new_thread, time.sleep

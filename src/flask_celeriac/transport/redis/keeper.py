@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sys
-import threading
-import time
 from collections.abc import Callable
 
 from redis.exceptions import RedisError
+
+from flask_celeriac.native_thread import NativeThread
 
 from .claimant import Claimant
 from .store import MessageStore
@@ -35,24 +34,24 @@ class Keeper:
         self.is_well: Callable[[], bool] = _always
         self.on_parked: Duty = _nothing
         self.on_dead: Duty = _nothing
-        self._is_over = False
+        self._thread = NativeThread(self._run)
 
     def start(self) -> None:
         """Begin; the thread ends with the process."""
-        start_native_thread(self._run)
+        self._thread.start()
 
     def stop(self) -> None:
-        """End within one period; the claimant is left as it is.
+        """End now, or when the server has answered; the claimant is left as it is.
 
         The duties are dropped at once: they hold a worker, and so its app.
         """
-        self._is_over = True
         self.is_well, self.on_parked, self.on_dead = _always, _nothing, _nothing
+        self._thread.stop()
 
-    def _run(self) -> None:
+    def _run(self, thread: NativeThread) -> None:
         store = self._claimant.new_store()
         was_away = False
-        while not self._is_over:
+        while not thread.is_stopping:
             try:
                 self._turn(store)
                 was_away = False
@@ -61,11 +60,11 @@ class Keeper:
                     logger.warning("The lease can not be renewed at present: %s", error)
                 was_away = True
             # While the server is away, what is owed goes out as soon as it is back.
-            time.sleep(1.0 if was_away else self._claimant.lease.renew_s)
+            thread.rest(1.0 if was_away else self._claimant.lease.renew_s)
         store.client.close()
 
     def _turn(self, store: MessageStore) -> None:
-        if self._is_over or not self.is_well():
+        if not self.is_well():
             return
         found = self._claimant.look_after(store)
         if found.has_expired:
@@ -90,12 +89,3 @@ def _reap(store: MessageStore) -> None:
         logger.warning("Took over %d messages of processes that are gone.", count)
     for number in dead:
         logger.error("Message %d ended its process too often: it is a dead letter now.", number)
-
-
-def start_native_thread(function: Callable[[], None]) -> None:
-    """Run *function* in a thread of the system, also where threads are greenlets."""
-    monkey = sys.modules.get("gevent.monkey")
-    if monkey is not None and monkey.is_module_patched("threading"):
-        monkey.get_original("_thread", "start_new_thread")(function, ())
-    else:
-        threading.Thread(target=function, name="celeriac-keeper", daemon=True).start()
