@@ -74,6 +74,23 @@ def test_the_grace_has_an_end_after_a_lost_connection_too(scene: Scene, pool: st
     assert scene.client.llen("celery") == 1
 
 
+@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent"])
+def test_a_worker_with_free_slots_begins_nothing_after_the_signal(
+    make_scene: Callable[..., Scene], pool: str
+) -> None:
+    scene = make_scene(CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT=10.0)
+    worker = scene.fleet.ready(pool=pool, slots=4)
+    id_ = scene.send("work", 3.0)
+    scene.wait_started(id_)
+    worker.signal(signal.SIGTERM)
+    wait_until(lambda: "SIGTERM: running tasks may end" in worker.log, PATIENCE_S, scene.logs)
+    later = [scene.send("work", 0.1) for _ in range(5)]
+    assert worker.exit_code() == 0
+    assert scene.client.llen("celery") == len(later), scene.logs()
+    scene.fleet.ready(slots=1)
+    assert scene.sum_up(f"free slots, {pool}", [id_, *later]).repeated == 0
+
+
 def test_a_task_within_the_grace_ends_and_is_not_repeated(scene: Scene) -> None:
     ids: list[str] = []
     for length_s in (0.3, 0.6, 0.8):

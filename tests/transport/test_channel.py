@@ -126,6 +126,45 @@ def test_a_claimant_connects_when_its_first_channel_is_closed(
     assert claimant.new_store().client.ping()
 
 
+def test_a_process_that_leaves_takes_nothing_more(
+    connect: Callable[..., Connection], client: redis.Redis
+) -> None:
+    queue = connect().SimpleQueue("post")
+    queue.put("first")
+    claimant = queue.get(timeout=5).channel.claimant
+    claimant.is_lasting = True
+    assert claimant.leave(claimant.new_store()) == 1
+
+    with pytest.raises(Empty):
+        queue.get(timeout=2)
+
+    assert client.llen("post") == 1
+    assert claims(client) == 0
+
+
+def test_what_was_asked_for_before_leaving_is_given_back(
+    connect: Callable[..., Connection], client: redis.Redis
+) -> None:
+    queue = connect().SimpleQueue("post")
+    claimant = queue.channel.claimant
+    claimant.is_lasting = True
+    claimant.is_leaving = True
+    claimant.asking.add(queue.channel)
+    left = claimant.store.leave
+
+    def leave(incarnation: str) -> int:
+        count = left(incarnation)
+        if claims(client) == 0 and not taken:
+            queue.put("late")
+            taken.append(claimant.store.claim(incarnation, {"post": True}, 1, lease_s=30.0))
+        return count
+
+    taken: list[Any] = []
+    claimant.store.leave = leave
+    assert claimant.leave(claimant.store) == 1
+    assert (len(taken[0].deliveries), client.llen("post")) == (1, 1)
+
+
 def acknowledge_in_vain(message: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Acknowledge *message* while the server does not answer."""
 

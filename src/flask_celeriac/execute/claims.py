@@ -82,7 +82,7 @@ class Claims(bootsteps.StartStopStep):
         kept.keeper.is_well = lambda: self._is_well(consumer)
         kept.keeper.on_parked = lambda store: _take_parked(consumer, kept.claimant, store)
         kept.keeper.on_dead = lambda _store: consumer.call_soon(self._report, consumer)
-        self._farewell = Farewell(consumer, self._leave_in_thread)
+        self._farewell = Farewell(consumer, kept.claimant, self._leave_in_thread)
         atexit.register(self._leave)
 
     def _turn(self) -> None:

@@ -21,6 +21,7 @@ from celery.platforms import EX_OK
 from celery.worker import state
 
 from flask_celeriac.native_thread import NativeThread
+from flask_celeriac.transport.redis.claimant import Claimant
 
 _LOOK_S = 0.1
 
@@ -34,11 +35,13 @@ class Farewell:
 
     Args:
         consumer: Celery's.
+        claimant: Is told at once that it leaves.
         give_back: Gives back all claims; called from a native thread. False: it has left already.
     """
 
-    def __init__(self, consumer: Any, give_back: Callable[[], bool]) -> None:
+    def __init__(self, consumer: Any, claimant: Claimant, give_back: Callable[[], bool]) -> None:
         self._consumer = consumer
+        self._claimant = claimant
         self._give_back = give_back
         self._limit_s = float(consumer.app.conf.worker_soft_shutdown_timeout or 0)
         self.has_begun = False
@@ -49,6 +52,8 @@ class Farewell:
     def begin(self, name: str) -> None:
         """Begin to end; called by the handler of the signal *name*."""
         self.has_begun = True
+        # Without an event loop of Celery's, as with gevent, `take_no_more` is called seconds later.
+        self._claimant.is_leaving = True
         self._clock.start()
         if not _is_busy():
             _stop()

@@ -35,6 +35,7 @@ Connect = Callable[[float], Redis]
 
 # A settling must not hold up the event loop for longer; what is not sent is sent again.
 _ANSWER_S = 1.0
+_LAST_REPLY_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class Claimant:
         incarnation: Names this process in the server; unique in time and space.
         is_lasting: Whether claims outlive the channel they came through, as in a worker. Else
             a channel that is closed gives back what came through it.
+        is_leaving: Whether this process ends: its channels ask for nothing more, and what they
+            asked for before is given back.
         parked_tasks: Names of tasks that are known here and of which messages are parked: these
             are taken too, until there are none any more.
         last: The greatest number of a claim that was ever held.
@@ -65,6 +68,7 @@ class Claimant:
         self.incarnation = _new_incarnation()
         self.lease = lease
         self.is_lasting = False
+        self.is_leaving = False
         self.parked_tasks: Sequence[str] = ()
         self.asking: WeakSet[object] = WeakSet()
         self.last = 0
@@ -147,6 +151,8 @@ class Claimant:
     def leave(self, store: MessageStore) -> int:
         """Settle what is done, give back all the rest, and have no lease any more.
 
+        No channel asks for messages from now on, also while the event loop still turns.
+
         Args:
             store: Of the calling thread.
 
@@ -157,12 +163,18 @@ class Claimant:
             redis.exceptions.RedisError: The server does not answer; others take the claims when
                 the lease has ended.
         """
+        self.is_leaving = True
         self._send(store)
         if self._unsent:
             raise RedisConnectionError("Acknowledgements could not be sent.")
         self._move_owed(store)
         self._held.clear()
-        return store.leave(self.incarnation)
+        count = store.leave(self.incarnation)
+        if self.asking:
+            # What was asked for by another connection may be written down after that.
+            time.sleep(_LAST_REPLY_S)
+            count += store.leave(self.incarnation)
+        return count
 
     def look_after(self, store: MessageStore) -> Renewed:
         """Renew the lease, send what is owed, and give back claims that nobody here knows of.

@@ -63,6 +63,8 @@ class ConsumingChannel(PlacedChannel):
             self._command = "BRPOP"
             super()._brpop_start(timeout)
             return
+        if self.claimant.is_leaving:
+            return
         self._in_poll = self.client.connection
         self._brpop_sent_at = monotonic()
         if self._has_looked_in_vain:
@@ -160,7 +162,7 @@ class ConsumingChannel(PlacedChannel):
                 delivery, message = messages.pop(0)
                 if message is None:
                     continue
-                if self._is_lost(delivery):
+                if self._is_unwanted(delivery):
                     self._return_undelivered([delivery.number])
                     continue
                 self._deliver(delivery, message)
@@ -169,10 +171,14 @@ class ConsumingChannel(PlacedChannel):
             raise
         return bool(waiting)
 
-    def _is_lost(self, delivery: Delivery) -> bool:
-        """A solo worker runs what is delivered before it: minutes may have passed, or a freeze."""
+    def _is_unwanted(self, delivery: Delivery) -> bool:
+        """A solo worker runs what is delivered before it: minutes may have passed, or a freeze, or
+        a signal to end may have come.
+        """
         claimant = self.claimant
-        return bool(delivery.number and claimant.is_lasting and not claimant.has(delivery.number))
+        if not delivery.number or not claimant.is_lasting:
+            return False
+        return claimant.is_leaving or not claimant.has(delivery.number)
 
     def _with_room(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
         """Return those that may be delivered, and give back the rest.
