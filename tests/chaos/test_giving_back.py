@@ -84,6 +84,7 @@ def test_a_worker_with_free_slots_begins_nothing_after_the_signal(
     scene.wait_started(id_)
     worker.signal(signal.SIGTERM)
     wait_until(lambda: "SIGTERM: running tasks may end" in worker.log, PATIENCE_S, scene.logs)
+    worker.signal(signal.SIGQUIT)  # means the same, and nothing new
     later = [scene.send("work", 0.1) for _ in range(5)]
     assert worker.exit_code() == 0
     assert scene.client.llen("celery") == len(later), scene.logs()

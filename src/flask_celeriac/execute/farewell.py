@@ -51,6 +51,8 @@ class Farewell:
 
     def begin(self, name: str) -> None:
         """Begin to end; called by the handler of the signal *name*."""
+        if self.has_begun:  # by the other signal
+            return
         self.has_begun = True
         # Without an event loop of Celery's, as with gevent, `take_no_more` is called seconds later.
         self._claimant.is_leaving = True
