@@ -16,6 +16,9 @@ from pathlib import Path
 _ACK_S = 1.5
 #: Between the note of a kill and the death of the last process.
 _KILL_S = 0.5
+#: With `appendfsync everysec` a server answers while its disk is busy, and writes what it
+#: answered at most this much later (Redis, aof.c: flushAppendOnlyFile).
+_UNWRITTEN_S = 2.0
 
 
 def note(what: str, id_: str) -> None:
@@ -53,6 +56,26 @@ class Kill:
 
     at_s: float
     pids: frozenset[int]
+
+    def explains(self, run: Run) -> bool:
+        """Return whether *run* did not survive: before its end, or before its acknowledgement."""
+        is_over = run.end_s is not None and run.end_s < self.at_s - _ACK_S
+        return run.pid in self.pids and run.start_s < self.at_s + _KILL_S and not is_over
+
+
+@dataclass(frozen=True)
+class ServerKill:
+    """When a server was killed: it may have forgotten a claim, or the end of one."""
+
+    at_s: float
+
+    def explains(self, run: Run) -> bool:
+        """Return whether the server may have forgotten that *run* began, or that it ended."""
+        return any(
+            self.at_s - _UNWRITTEN_S < at_s < self.at_s + _KILL_S
+            for at_s in (run.start_s, run.end_s)
+            if at_s is not None
+        )
 
 
 @dataclass(frozen=True)
@@ -94,21 +117,20 @@ class Ledger:
         return {run.id for run in self.runs() if run.end_s is not None}
 
 
-def was_hit(run: Run, kills: list[Kill]) -> Kill | None:
-    """Return the kill that *run* did not survive: before its end, or before it was acknowledged."""
-    for kill in kills:
-        is_over = run.end_s is not None and run.end_s < kill.at_s - _ACK_S
-        if run.pid in kill.pids and run.start_s < kill.at_s + _KILL_S and not is_over:
-            return kill
-    return None
+AnyKill = Kill | ServerKill
 
 
-def undeclared(runs: list[Run], kills: list[Kill]) -> int:
+def was_hit(run: Run, kills: list[AnyKill]) -> AnyKill | None:
+    """Return the kill that explains why the task of *run* ran again."""
+    return next((kill for kill in kills if kill.explains(run)), None)
+
+
+def undeclared(runs: list[Run], kills: list[AnyKill]) -> int:
     """Count the repeated starts in *runs*, of one task, that no kill explains."""
     return sum(was_hit(run, kills) is None for run in runs[:-1])
 
 
-def waits_s(runs: list[Run], kills: list[Kill]) -> list[float]:
+def waits_s(runs: list[Run], kills: list[AnyKill]) -> list[float]:
     """Return how long a task whose *runs* these are waited after each kill until it ran again."""
     pairs = [(was_hit(run, kills), after) for run, after in pairwise(runs)]
     return [after.start_s - kill.at_s for kill, after in pairs if kill]

@@ -17,7 +17,7 @@ import redis
 from application import create_app
 from flask import Flask
 from fleet import HERE, Fleet, wait_until
-from ledger import Kill, Ledger, undeclared, waits_s
+from ledger import Kill, Ledger, ServerKill, undeclared, waits_s
 from scale import IS_FULL, LEASE_S, PATIENCE_S, RECOVERY_S, RENEW_S
 
 from flask_celeriac.embedded import EmbeddedServer
@@ -112,6 +112,7 @@ class Scene:
 
     def kill_server(self) -> None:
         kill_server(self.server)
+        self.fleet.kills.append(ServerKill(time.monotonic()))
 
     def restart_server(self) -> None:
         restart_server(self.server)
