@@ -50,13 +50,17 @@ class NativeThread:
             self._bell.acquire(True, seconds)
         return not self.is_stopping
 
+    def wake(self) -> None:
+        """End its rest, or the next one if it has none; safe from any thread."""
+        with suppress(RuntimeError):  # it was woken already
+            self._bell.release()
+
     def stop(self) -> None:
         """Let it end, and wait for that for a second; safe to repeat, and in a forked child."""
         self.is_stopping = True
         if self._pid != os.getpid() or self._ident == self._module.get_ident():
             return
-        with suppress(RuntimeError):  # it was rung before
-            self._bell.release()
+        self.wake()
         if self._life.acquire(True, _END_S):
             self._life.release()
 

@@ -172,7 +172,7 @@ def acknowledge_in_vain(message: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         raise redis.ConnectionError("gone")
 
     with monkeypatch.context() as away:
-        away.setattr(message.channel.claimant.store, "settle", refuse)
+        away.setattr(message.channel.claimant.store, "finish", refuse)
         message.ack()
 
 

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 from redis import Redis
 
 from flask_celeriac.transport.redis.layout import Layout
+from flask_celeriac.transport.redis.outcome import Ending, Outcome
 from flask_celeriac.transport.redis.store import MessageStore
 
 INCARNATIONS = ("one", "two", "three")
@@ -34,6 +35,11 @@ incarnations = st.sampled_from(INCARNATIONS)
 queues = st.sampled_from(QUEUES)
 asked = st.sampled_from([("q",), ("other",), ("q", "other"), ("other", "q")])
 limits = st.integers(1, 3)
+
+
+def outcome_of(incarnation, number):
+    name = b"%s:%d" % (incarnation.encode(), number)
+    return Outcome(b"outcome:" + name, name, 0, store=bool, tell_late=bool)
 
 
 class Messages(RuleBasedStateMachine):
@@ -52,7 +58,7 @@ class Messages(RuleBasedStateMachine):
         self.store = MessageStore(self.client, Layout(prefix="p:", steps=STEPS))
         self.ns = self.store.layout.namespace
         self.published, self.settled, self.deleted = set(), Counter(), set()
-        self.tokens = set()
+        self.tokens, self.outcomes = set(), {}
         self.is_mixed = False  # an export, while processes live, puts suspects among the ready
         for number in range(count):
             self.publish(QUEUES[number % 3 % 2], STEPS[0], "", False)
@@ -103,6 +109,19 @@ class Messages(RuleBasedStateMachine):
             assert self.store.settle(incarnation, [number]) == 1
         else:
             assert self.store.settle(incarnation, [number]) == 0
+
+    @rule(incarnation=incarnations, numbers=st.lists(st.integers(1, 12), max_size=3))
+    def finish(self, incarnation, numbers):
+        """End claims with what their tasks leave: stored just when the claim was there."""
+        held = self.client.hgetall(f"{self.ns}claims:{incarnation}")
+        owed = [(number, outcome_of(incarnation, number)) for number in numbers]
+        endings = self.store.finish(incarnation, owed)
+        for (number, outcome), ending in zip(owed, endings, strict=True):
+            entry = held.pop(b"%d" % number, None)
+            assert ending is (Ending.LATE if entry is None else Ending.ENDED)
+            if entry is not None:
+                self.settled[entry.split(b"\n", 2)[2]] += 1
+                self.outcomes[outcome.key] = outcome.value
 
     @rule(incarnation=incarnations)
     def settle_all(self, incarnation):
@@ -245,6 +264,11 @@ class Messages(RuleBasedStateMachine):
             bodies = [entry.split(b"\n", 2)[2] for entry in entries]
             tried = [int(attempts.get(sha1(body).hexdigest().encode(), 0)) for body in bodies]
             assert self.is_mixed or sum(count > 1 for count in tried) <= 1
+
+    @invariant()
+    def an_outcome_is_there_when_its_claim_ended_by_it(self):
+        stored = {key: self.client.get(key) for key in self.client.keys("outcome:*")}
+        assert stored == self.outcomes
 
     @invariant()
     def whoever_has_a_claim_has_a_lease(self):

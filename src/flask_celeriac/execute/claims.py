@@ -23,6 +23,7 @@ from flask_celeriac.transport.redis.store import MessageStore
 from . import green_signals
 from .dead import report
 from .farewell import Farewell
+from .flushing import Flushing
 from .lookout import runs_on_loop
 
 #: Seconds for the loop to turn; a longer silence needs a task that explains it.
@@ -51,6 +52,7 @@ class Claims(bootsteps.StartStopStep):
         super().__init__(consumer, **options)
         self._kept: Kept | None = None
         self._farewell: Farewell | None = None
+        self._flushing: Flushing | None = None
         self._turned_s = time.monotonic()
         self._ill_s = 0.0
         self._looked_s = time.monotonic()
@@ -82,6 +84,8 @@ class Claims(bootsteps.StartStopStep):
         kept.keeper.is_well = lambda: self._is_well(consumer)
         kept.keeper.on_parked = lambda store: _take_parked(consumer, kept.claimant, store)
         kept.keeper.on_dead = lambda _store: consumer.call_soon(self._report, consumer)
+        if consumer.hub is not None:
+            self._flushing = Flushing(kept.claimant)
         self._farewell = Farewell(consumer, kept.claimant, self._leave_in_thread)
         atexit.register(self._leave)
 
@@ -111,6 +115,8 @@ class Claims(bootsteps.StartStopStep):
     def _leave(self) -> None:
         if self._farewell is not None:
             self._farewell.stop_clock()
+        if self._flushing is not None:
+            self._flushing.stop()
         kept, self._kept = self._kept, None
         if kept is None or not kept.claimant.is_of_this_process:
             return

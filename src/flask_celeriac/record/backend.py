@@ -7,6 +7,7 @@ differs is how it waits (one connection for the process) and how it stores (one 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from celery import states
@@ -17,9 +18,12 @@ from redis import Connection, SSLConnection
 from redis.sentinel import Sentinel, SentinelManagedConnection
 
 from flask_celeriac.transport.redis.errors import heeding
+from flask_celeriac.transport.redis.outcome import Outcome
 from flask_celeriac.transport.redis.sentinels import asking_options
 
 from .consumer import ResultConsumer
+from .ending import holder_of, take_back
+from .fence import Claim
 from .storing import Store, warn_of_late_run
 from .urls import celery_form, shown_form
 from .waiting import OnInterval, OnMessage
@@ -107,6 +111,34 @@ class _Celeriac(_StockRedis):  # type: ignore[misc]
         claim = self._store.claim_for(request)
         return claim is not None and not self.ensure(self._store.has, (claim,))
 
+    def mark_as_done(
+        self,
+        task_id: str,
+        result: Any,
+        request: Any = None,
+        store_result: bool = True,
+        state: str = states.SUCCESS,
+    ) -> None:
+        """As in Celery; where nobody can tell, the result is stored with the acknowledgement."""
+        holder = holder_of(self.app, request) if store_result and self._store.is_fenced else None
+        if holder is None or request.ignore_result:
+            super().mark_as_done(task_id, result, request, store_result, state)
+            return
+        claimant, number = holder
+        encoded = self.encode_result(result, state)
+        args = self._put_arguments(task_id, encoded, state, None, request)
+        key, value, expires_s, _ = args
+        claimant.bring(
+            number,
+            Outcome(
+                key,
+                value,
+                expires_s,
+                store=partial(self.ensure, self._store.put, args),
+                tell_late=partial(warn_of_late_run, task_id, request),
+            ),
+        )
+
     def _store_result(
         self,
         task_id: str,
@@ -116,6 +148,20 @@ class _Celeriac(_StockRedis):  # type: ignore[misc]
         request: Any = None,
         **_options: Any,
     ) -> Any:
+        args = self._put_arguments(task_id, result, state, traceback, request)
+        take_back(request)
+        if not self.ensure(self._store.put, args):
+            warn_of_late_run(task_id, request)
+        return result
+
+    def _put_arguments(
+        self, task_id: str, result: Any, state: str, traceback: str | None, request: Any
+    ) -> tuple[bytes, str | bytes, int, Claim | None]:
+        """Return what `Store.put` needs.
+
+        Raises:
+            BackendStoreError: It is too large.
+        """
         meta = self._get_result_meta(
             result=result, state=state, traceback=traceback, request=request
         )
@@ -125,10 +171,7 @@ class _Celeriac(_StockRedis):  # type: ignore[misc]
             raise _StoreError("value too large for Redis backend", state=state, task_id=task_id)
         expires_s = self.failure_expires if state == states.FAILURE else self.expires
         claim = self._store.claim_for(request)
-        args = (self.get_key_for_task(task_id), value, expires_s or 0, claim)
-        if not self.ensure(self._store.put, args):
-            warn_of_late_run(task_id, request)
-        return result
+        return self.get_key_for_task(task_id), value, expires_s or 0, claim
 
     def on_chord_part_return(
         self, request: Any, state: str, result: Any, propagate: Any = None, **kwargs: Any

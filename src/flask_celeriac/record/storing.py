@@ -59,7 +59,7 @@ class Store:
 
         What a task stores for others (the links after it in a chain) goes with its own claim.
         """
-        if not self._is_fenced:
+        if not self.is_fenced:
             return None
         claim = claim_of(request, self._prefix)
         if claim is None:
@@ -85,7 +85,8 @@ class Store:
         return load_script(self._backend.client, "store")
 
     @cached_property
-    def _is_fenced(self) -> bool:
+    def is_fenced(self) -> bool:
+        """Whether claims are kept in the database of the results."""
         return is_one_database(self._backend.app.conf, self._backend.connparams)
 
     @cached_property

@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from weakref import WeakSet
@@ -21,7 +20,9 @@ from redis.exceptions import RedisError
 from . import lease_end
 from .keys import delivery_tag
 from .layout import Layout
+from .outcome import Outcome
 from .replies import Renewed
+from .settling import Settling
 from .store import MessageStore
 
 #: Seconds that a lease lasts, and that pass between two renewals.
@@ -61,6 +62,7 @@ class Claimant:
         parked_tasks: Names of tasks that are known here and of which messages are parked: these
             are taken too, until there are none any more.
         last: The greatest number of a claim that was ever held.
+        defer: Asked by who has settled a claim in this thread. True: `flush` is called soon.
         asking: The channels that wait for the reply to a claim; what it brings is not held yet.
     """
 
@@ -69,6 +71,7 @@ class Claimant:
         self.lease = lease
         self.is_lasting = False
         self.is_leaving = False
+        self.defer: Callable[[], bool] = _never
         self.parked_tasks: Sequence[str] = ()
         self.asking: WeakSet[object] = WeakSet()
         self.last = 0
@@ -77,10 +80,9 @@ class Claimant:
         self._connect = connect
         self.store = MessageStore(connect(_ANSWER_S), layout)
         self._held: set[int] = set()
-        self._unsent: deque[int] = deque()
+        self._settling = Settling(self.incarnation)
         self._owed: dict[int, Callable[[MessageStore], object]] = {}
         self._leased_until_s = time.monotonic() + lease.lease_s
-        self._is_away = False
         self._strays: frozenset[int] = frozenset()
         self._lock = threading.Lock()
 
@@ -93,6 +95,11 @@ class Claimant:
     def held(self) -> frozenset[int]:
         """Numbers of the claims that were delivered and not settled, given back or moved."""
         return frozenset(self._held - self._owed.keys())
+
+    @property
+    def is_owing(self) -> bool:
+        """Whether ends of claims are to be sent."""
+        return self._settling.is_owing
 
     def tag(self, number: int) -> str:
         """Return the delivery tag of claim *number*."""
@@ -113,21 +120,39 @@ class Claimant:
         numbers = set(numbers)
         self._held.update(numbers)
         self.last = max(self.last, *numbers) if numbers else self.last
-        if self._is_away and self._unsent:
-            self._send(self.store)
+        if self._settling.is_away:
+            self._settling.send(self.store)
 
     def settle(self, number: int) -> None:
         """End a claim; at once, or as soon as the server answers."""
+        self._settling.end(number)
         self._held.discard(number)
-        self._unsent.append(number)
-        if not self._is_away:
-            self._send(self.store)
+        if not self._settling.is_away and not self.defer():
+            self._settling.send(self.store)
+
+    def bring(self, number: int, outcome: Outcome) -> None:
+        """Keep the outcome of a task until its claim is settled: both become known in one step."""
+        self._settling.bring(number, outcome)
+
+    def take_back(self, number: int) -> None:
+        """Forget the outcome of a task that ends otherwise."""
+        self._settling.take_back(number)
+
+    def flush(self, store: MessageStore | None = None) -> None:
+        """Send what was put off by :attr:`defer`; never raises.
+
+        Args:
+            store: Of the calling thread, where that is not the one that settles.
+        """
+        if not self._settling.is_away:
+            self._settling.send(store or self.store)
 
     def move(self, number: int, act: Callable[[MessageStore], object]) -> None:
         """Let a claim go elsewhere by *act*: at once, or as soon as the server answers."""
+        self._settling.take_back(number)
         self._held.add(number)
         self._owed[number] = act
-        if self._is_away:
+        if self._settling.is_away:
             return
         try:
             self._move_owed(self.store)
@@ -141,6 +166,8 @@ class Claimant:
             redis.exceptions.RedisError: They may still be claimed; safe to repeat.
         """
         numbers = list(numbers)
+        for number in numbers:
+            self._settling.take_back(number)
         self.store.give_back(self.incarnation, numbers, is_next=is_next)
         self._held.difference_update(numbers)
 
@@ -164,8 +191,7 @@ class Claimant:
                 the lease has ended.
         """
         self.is_leaving = True
-        self._send(store)
-        if self._unsent:
+        if not self._settling.send_all(store):
             raise RedisConnectionError("Acknowledgements could not be sent.")
         self._move_owed(store)
         self._held.clear()
@@ -187,11 +213,11 @@ class Claimant:
         Raises:
             redis.exceptions.RedisError: The server does not answer; safe to repeat.
         """
-        self._send(store)
+        self._settling.send_all(store)
         self._move_owed(store)
         # Before the server is asked: what is settled meanwhile is no stray.
         is_reply_due = bool(self.asking)
-        known = self._held.union(self._unsent)
+        known = self._held.union(self._settling.numbers)
         until_s = time.monotonic() + self.lease.lease_s
         renewed = store.renew(self.incarnation, lease_s=self.lease.lease_s)
         # Others have what was taken away; an end that is owed is refused by the server.
@@ -221,29 +247,9 @@ class Claimant:
                 self._held.discard(number)
                 del self._owed[number]
 
-    def _send(self, store: MessageStore) -> None:
-        """Send all that is owed; what fails stays owed."""
-        with self._lock:
-            owed = list(self._unsent)
-            if not owed:
-                return
-            try:
-                settled = store.settle(self.incarnation, owed)
-            except (RedisError, OSError) as error:
-                if not self._is_away:
-                    logger.warning("Acknowledgements wait until the broker answers: %s", error)
-                self._is_away = True
-                return
-            for _ in owed:
-                self._unsent.popleft()
-            was_away, self._is_away = self._is_away, False
-        # After a broken connection some may have arrived the first time.
-        if settled < len(owed) and not was_away:
-            logger.warning(
-                "%d tasks ended after this process had been taken for dead: others run or ran "
-                "them again, and their acknowledgement was refused.",
-                len(owed) - settled,
-            )
+
+def _never() -> bool:
+    return False
 
 
 def _new_incarnation() -> str:

@@ -44,6 +44,14 @@ def all_kept() -> list[Kept]:
         return [kept for kept in _kept.values() if kept.claimant.is_of_this_process]
 
 
+def claimant_named(incarnation: str) -> Claimant | None:
+    """Return this process's claimant of that name; None for one of another process."""
+    for kept in tuple(_kept.values()):
+        if kept.claimant.incarnation == incarnation and kept.claimant.is_of_this_process:
+            return kept.claimant
+    return None
+
+
 def forget(kept: Kept) -> None:
     """Let a claimant go that has left: the next claim makes a new one."""
     kept.keeper.stop()

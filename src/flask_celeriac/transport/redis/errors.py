@@ -10,7 +10,7 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
 # Redis before 7 puts what a command in a script was told behind a text of its own.
 _REMEDIED = re.compile(
-    r"(?:^|: -)(?:UNBLOCKED|READONLY|MASTERDOWN|LOADING|NOREPLICAS|MISCONF|OOM)\b", re.ASCII
+    r"(?:^|: -)(?:UNBLOCKED|BUSY|READONLY|MASTERDOWN|LOADING|NOREPLICAS|MISCONF|OOM)\b", re.ASCII
 )
 
 
@@ -18,7 +18,7 @@ def is_lost_connection(error: ResponseError) -> bool:
     """Return whether the remedy for *error* is to connect anew, at once or later.
 
     A server that was demoted, has lost its replicas, whose disk failed or memory is full takes no
-    writes; what it refused did nothing.
+    writes, and one that is busy with somebody's script nothing; what it refused did nothing.
     """
     # redis-py takes the code away where it has a class for it.
     return isinstance(error, (ReadOnlyError, OutOfMemoryError)) or bool(

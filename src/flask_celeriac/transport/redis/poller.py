@@ -38,6 +38,13 @@ class Poller(_KombuPoller):  # type: ignore[misc]
             self._listen()
         return super().get(callback, timeout=timeout)
 
+    def on_poll_start(self) -> None:
+        """As in kombu; what ended meanwhile is sent after the question for more."""
+        super().on_poll_start()
+        for channel in self._channels:
+            if (claimant := channel.known_claimant) is not None:
+                claimant.flush()
+
     def wake(self) -> None:
         """Say that there may be room again; from any thread or greenlet."""
         if self.loop is not None:

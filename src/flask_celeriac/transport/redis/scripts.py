@@ -11,6 +11,8 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import NoScriptError
 
+_ALSO_BEFORE = {"finish": ("outcome",)}
+
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -20,12 +22,18 @@ class Script:
     sha: str
 
 
+def outcome_text() -> str:
+    """Return the function by which the state of a task is stored, for other scripts."""
+    folder = files("flask_celeriac.transport.redis") / "lua"
+    return (folder / "outcome.lua").read_text(encoding="utf-8")
+
+
 @cache
 def script(name: str) -> Script:
     """Return the script *name* of the folder `lua`."""
     folder = files("flask_celeriac.transport.redis") / "lua"
-    parts = (folder / "prelude.lua", folder / f"{name}.lua")
-    text = "\n".join(part.read_text(encoding="utf-8") for part in parts)
+    names = ("prelude", *_ALSO_BEFORE.get(name, ()), name)
+    text = "\n".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in names)
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 

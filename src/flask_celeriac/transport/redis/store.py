@@ -9,6 +9,7 @@ from redis import Redis
 
 from . import scripts
 from .layout import TOKEN_S, Layout, to_ms
+from .outcome import Ending, Outcome
 from .replies import Claimed, DeadLetter, Renewed, claimed, dead_letter
 
 _KILLED = "its process ended while it ran, {most} times"
@@ -133,7 +134,28 @@ class MessageStore:
             How many of them *incarnation* still had; the others were given to somebody else, and
             nothing changed for them.
         """
-        return int(self._run("settle", incarnation, *numbers))
+        endings = self.finish(incarnation, [(number, None) for number in numbers])
+        return sum(ending is Ending.ENDED for ending in endings)
+
+    def finish(self, incarnation: str, owed: Iterable[tuple[int, Outcome | None]]) -> list[Ending]:
+        """End claims, storing what their tasks left; without the claim nothing is stored.
+
+        An outcome and the end of its claim are one step. A SUCCESS that is stored already is kept.
+
+        Args:
+            owed: Numbers of claims, and outcomes where there are any.
+
+        Returns:
+            What became of each.
+        """
+        arguments: list[Any] = []
+        for number, outcome in owed:
+            arguments += (
+                (number, outcome.key, outcome.value, outcome.expires_s)
+                if outcome
+                else (number, "", "", 0)
+            )
+        return [Ending(code) for code in self._run("finish", incarnation, *arguments)]
 
     def give_back(self, incarnation: str, numbers: Iterable[int], *, is_next: bool) -> int:
         """Make claimed messages ready again, without counting an attempt.
