@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -146,6 +147,41 @@ def test_what_can_not_be_read_fails_the_wait_for_it_only(app: Celery, client: re
     app.backend.store_result("b", 2, states.SUCCESS)
     assert app.AsyncResult("b").get(timeout=5) == 2
     assert waiting(app) == 0
+
+
+def test_what_could_not_be_read_before_somebody_waited_fails_the_wait(
+    app: Celery, client: redis.Redis, wait_until: Wait, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = app.AsyncResult("a")
+    result.then(lambda _: None)
+    wait_until(lambda: channels(client) == 1)
+    client.publish("celery-task-meta-a", b"{no json")
+    wait_until(lambda: "A callback of the result of task a failed" in caplog.text)
+    with pytest.raises(Exception, match="Expecting property name"):
+        result.get(timeout=5)
+    app.backend.remove_pending_result(result)
+
+
+def test_threads_that_begin_to_wait_at_the_same_time_share_a_registry(
+    app: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flask_celeriac.record import registry
+
+    shared = registry.shared_listener
+
+    def share_slowly(backend: Any) -> Any:
+        time.sleep(0.05)
+        return shared(backend)
+
+    monkeypatch.setattr(registry, "shared_listener", share_slowly)
+    consumer = app.backend.result_consumer
+    seen: list[Any] = []
+    threads = [threading.Thread(target=lambda: seen.append(consumer.registry)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {id(each) for each in seen} == {id(consumer.registry)}
 
 
 def test_the_thread_ends_when_nobody_has_waited_for_long(

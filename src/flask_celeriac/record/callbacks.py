@@ -40,6 +40,6 @@ class Callbacks:
                     return
                 watch = self._todo.popleft()
             try:
-                watch.take()
+                watch.take_unattended()
             except Exception:
                 logger.exception("A callback of the result of task %s failed", watch.result.id)

@@ -20,20 +20,23 @@ class ResultConsumer(BaseResultConsumer):
     """Waits through the one listening thread of the process."""
 
     backend: Any
-    _own_registry: Registry | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._registries: dict[int, Registry] = {}
 
     @property
     def registry(self) -> Registry:
         """Of this process: what a fork has inherited is left alone."""
-        registry = self._own_registry
-        if registry is None or registry.pid != os.getpid():
-            registry = self._own_registry = Registry(self.backend)
+        pid = os.getpid()
+        if (registry := self._registries.get(pid)) is None:
+            # Threads that come here at the same time must get the same one.
+            registry = self._registries.setdefault(pid, Registry(self.backend))
         return registry
 
     def forget_result(self, result: Any) -> None:
         """Wait for *result* no longer. Called for every result object that is deleted."""
-        registry = self._own_registry
-        if registry is not None and registry.pid == os.getpid():
+        if (registry := self._registries.get(os.getpid())) is not None:
             registry.remove(result)
 
     def each(

@@ -116,10 +116,32 @@ class Watch:
         """Give the result what came in; its callbacks are called here."""
         with self._lock:
             while self._inbox:
+                self._take(self._inbox.popleft(), on_message)
+
+    def take_unattended(self) -> None:
+        """The same where nobody waits; what can not be read is left to who waits next.
+
+        Raises:
+            Exception: What was raised last, by reading or by a callback of the result.
+        """
+        left: list[bytes] = []
+        failure: Exception | None = None
+        with self._lock:
+            while self._inbox:
                 value = self._inbox.popleft()
-                if self.is_ready:
-                    continue
-                meta = self._decode(value)
-                if on_message is not None:
-                    on_message(meta)
-                self.result._maybe_set_cache(meta)
+                try:
+                    self._take(value, None)
+                except Exception as error:
+                    left.append(value)
+                    failure = error
+            self._inbox.extend(left)
+        if failure is not None:
+            raise failure
+
+    def _take(self, value: bytes, on_message: Callable[[dict[str, Any]], object] | None) -> None:
+        if self.is_ready:
+            return
+        meta = self._decode(value)
+        if on_message is not None:
+            on_message(meta)
+        self.result._maybe_set_cache(meta)
