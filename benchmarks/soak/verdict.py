@@ -103,12 +103,11 @@ def _hit(run: Run, faults: list[Fault]) -> Fault | None:
     """
     until = _settled_at(run, faults)
     for fault in faults:
-        if fault.kind == _SERVER_KILL and _is_unwritten(run, fault):
-            return fault
         is_there = fault.target in (run.worker, run.pid)
         if is_there and fault.began_at <= until and run.began_at <= fault.ended_at:
             return fault
-    return None
+    unwritten = (each for each in faults if each.kind == _SERVER_KILL and _is_unwritten(run, each))
+    return next(unwritten, None)
 
 
 def _is_unwritten(run: Run, fault: Fault) -> bool:
