@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from demo_processes import DEMO, RUN_SH, Processes, broker, environment, free_port, get
+from demo_processes import DEMO, RUN_SH, Processes, broker, environment, free_port, get, until
 
 CONFIGURATION = """{
     "broker": service.flask_app.config["CELERY_BROKER_URL"],
@@ -122,6 +122,8 @@ def test_each_role_of_run_sh_ends_in_order_when_asked(processes: Processes, redi
         [RUN_SH, "celery-beat", "--loglevel", "INFO", "--schedule", schedule], **production
     )
     beat.wait_for("beat: Starting")
+    # Before that its end could fall into the opening of the file.
+    until(lambda: any(processes.scratch.glob("schedule*")), "the schedule's file")
     assert [web.stop(), worker.stop(), beat.stop()] == [0, 0, 0]
 
 
@@ -136,6 +138,8 @@ def test_celery_s_own_commands_take_the_demo(
         [*celery, "beat", "--loglevel", "INFO", "--schedule", schedule], **broker(redis_url)
     )
     beat.wait_for("beat: Starting")
+    # Before that its end could fall into the opening of the file.
+    until(lambda: any(processes.scratch.glob("schedule*")), "the schedule's file")
     assert "app.tasks.multiply" in worker.output
     assert beat.stop() in (0, -signal.SIGTERM)
     assert worker.stop() == 0
