@@ -284,6 +284,28 @@ def test_a_new_package_is_watched_too(tree: Path, changes: Changes, wait_until: 
     wait_until(save_until_noticed)
 
 
+def test_a_package_made_just_before_the_watching_begins_is_noticed(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, wait_until: WaitUntil
+) -> None:
+    file = tree / "app" / "new" / "tasks.py"
+    look = Changes._folders
+
+    def look_and_miss_one(changes: Changes) -> Iterator[Path]:
+        folders = list(look(changes))
+        if not file.exists():
+            file.parent.mkdir()
+            file.write_text("x = 1\n")
+        return iter(folders)
+
+    monkeypatch.setattr(Changes, "_folders", look_and_miss_one)
+    changes = Changes([tree], tree / "instance")
+    changes.start()
+    try:
+        wait_until(lambda: file in changes.take())
+    finally:
+        changes.stop()
+
+
 def test_a_syntax_error_is_found_before_anything_restarts(tmp_path: Path) -> None:
     good, bad, gone = (tmp_path / name for name in ("good.py", "bad.py", "gone.py"))
     good.write_text("x = 1\n")

@@ -73,11 +73,14 @@ class Changes:
             debounce=300,
             stop_event=self._stop,
             raise_interrupt=False,
+            yield_on_timeout=True,
             ignore_permission_denied=True,
         )
         for batch in batches:
             paths = [Path(path) for _, path in batch]
-            new_folders = [path for path in paths if path.is_dir() and path not in folders]
+            # In a quiet moment: what was made before the watching began was told to nobody.
+            present = [path for path in paths if path.is_dir()] if batch else self._folders()
+            new_folders = [path for path in present if path not in folders]
             found = [file for folder in new_folders for file in folder.rglob("*.py")]
             self._add([path for path in [*paths, *found] if path.suffix == ".py"])
             if new_folders:
