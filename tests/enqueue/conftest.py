@@ -39,16 +39,20 @@ def celeriac() -> Celeriac:
 
 
 @pytest.fixture
-def make_app(redis_url: str, celeriac: Celeriac) -> Callable[..., Flask]:
+def make_app(redis_url: str, celeriac: Celeriac) -> Iterator[Callable[..., Flask]]:
+    made: list[Flask] = []  # a test need not hold its app
+
     def make(**config: Any) -> Flask:
         app = Flask("post-office")
         app.testing = True
         app.config.update(CELERY_BROKER_URL=redis_url, CELERY_RESULT_BACKEND=redis_url)
         app.config.update(config)
         celeriac.init_app(app)
+        made.append(app)
         return app
 
-    return make
+    yield make
+    made.clear()
 
 
 @pytest.fixture

@@ -72,7 +72,10 @@ def test_flower_shows_workers_tasks_and_queues_and_revokes(
     assert queue == {"name": "celery", "messages": 3}
     assert "redis://" in (page := flower("broker"))
     assert "celeriac-redis" not in page
-    assert "observed.nap" in flower("api/workers")["one@garden"]["registered"]
+    # Workers are asked in the background.
+    wait_until(
+        lambda: "observed.nap" in flower("api/workers")["one@garden"].get("registered", ()), 20
+    )
 
     flower(f"api/task/revoke/{refused}", method="POST")
     flower(f"api/task/revoke/{running}?terminate=true", method="POST")
