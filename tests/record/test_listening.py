@@ -152,11 +152,12 @@ def test_what_can_not_be_read_fails_the_wait_for_it_only(app: Celery, client: re
 def test_what_could_not_be_read_before_somebody_waited_fails_the_wait(
     app: Celery, client: redis.Redis, wait_until: Wait, caplog: pytest.LogCaptureFixture
 ) -> None:
-    result = app.AsyncResult("a")
+    result = app.AsyncResult("unread")
     result.then(lambda _: None)
-    wait_until(lambda: channels(client) == 1)
-    client.publish("celery-task-meta-a", b"{no json")
-    wait_until(lambda: "A callback of the result of task a failed" in caplog.text)
+    channel = "celery-task-meta-unread"
+    wait_until(lambda: client.pubsub_numsub(channel)[0][1] == 1)
+    client.publish(channel, b"{no json")
+    wait_until(lambda: "A callback of the result of task unread failed" in caplog.text)
     with pytest.raises(Exception, match="Expecting property name"):
         result.get(timeout=5)
     app.backend.remove_pending_result(result)
