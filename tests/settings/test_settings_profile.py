@@ -45,7 +45,23 @@ def test_redis_gets_its_options(read, url):
         "socket_connect_timeout": 0.67,
         "health_check_interval": 10,
         "queue_order_strategy": "priority",
+        "work_in_hand_s": 0.1,
     }
+
+
+@pytest.mark.parametrize(
+    "name", ["CELERY_WORKER_PREFETCH_MULTIPLIER", "CELERYD_PREFETCH_MULTIPLIER"]
+)
+@pytest.mark.parametrize("multiplier", [1, 4])
+def test_a_prefetch_multiplier_of_the_user_s_own_wins(read, name, multiplier):
+    celery = read({"CELERY_BROKER_URL": REDIS, name: multiplier}).celery
+    assert celery["worker_prefetch_multiplier"] == multiplier
+    assert "work_in_hand_s" not in celery[OPTIONS]
+
+
+def test_celery_s_own_transport_takes_nothing_in_hand(read):
+    celery = read({"CELERY_BROKER_URL": REDIS, "CELERIAC_TRANSPORT": "kombu"}).celery
+    assert "work_in_hand_s" not in celery[OPTIONS]
 
 
 LOST = "worker_cancel_long_running_tasks_on_connection_loss"

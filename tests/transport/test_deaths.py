@@ -310,3 +310,62 @@ def test_discarded_letters_are_gone(store, claim, letters) -> None:
     assert store.discard([]) == 0
     assert (store.count_dead(), store.unreported(), store.size("q")) == (0, [], 0)
     assert store.client.keys("*dead*") == []
+
+
+@pytest.fixture
+def take_ahead(store, claim, end_lease):
+    """Let a process of one slot take ten messages and die, having settled some."""
+
+    def call(incarnation: str, settled: int = 0) -> list[bytes]:
+        found = store.claim(incarnation, {"q": True}, 10, lease_s=600, slots=1).deliveries
+        store.settle(incarnation, [delivery.number for delivery in found[:settled]])
+        end_lease(incarnation)
+        store.reap()
+        return [delivery.body for delivery in found]
+
+    return call
+
+
+def test_what_was_taken_ahead_is_not_blamed(store, take_ahead, claim) -> None:
+    for number in range(10):
+        store.publish("q", b"%d" % number)
+    for number in range(3):
+        assert take_ahead(f"dying-{number}")[0] == b"0"
+    (letter,) = store.dead_letters()
+    assert letter.body == b"0"
+    found = claim("next").deliveries
+    assert [(each.body, each.attempts) for each in found] == [(b"%d" % n, 0) for n in range(1, 10)]
+    assert all(each.is_redelivered for each in found)
+
+
+def test_of_what_was_taken_ahead_the_first_that_had_not_ended_is_blamed(store, take_ahead) -> None:
+    for number in range(10):
+        store.publish("q", b"%d" % number)
+    take_ahead("dying", settled=4)
+    assert store.client.hvals(f"{store.layout.namespace}attempts").count(b"1") == 1
+    found = store.claim("next", {"q": True}, 10, lease_s=600).deliveries
+    assert {each.body: each.attempts for each in found}[b"4"] == 1
+    assert sum(each.attempts for each in found) == 1
+
+
+def test_in_portions_too_only_the_first_is_blamed(store, end_lease) -> None:
+    for number in range(10):
+        store.publish("q", b"%d" % number)
+    store.claim("dying", {"q": True}, 10, lease_s=600, slots=2)
+    end_lease("dying")
+    while store.reap(limit=3)[0]:
+        pass
+    found = store.claim("next", {"q": True}, 10, lease_s=600).deliveries
+    assert [each.attempts for each in found] == [1, 1, *([0] * 8)]
+
+
+def test_the_slots_of_a_process_are_forgotten_with_it(store, end_lease) -> None:
+    key = f"{store.layout.namespace}slots"
+    for incarnation in ("leaving", "dying"):
+        store.claim(incarnation, {"q": True}, 1, lease_s=600, slots=3)
+    store.claim("leaving", {"q": True}, 1, lease_s=600)
+    assert store.client.hgetall(key) == {b"leaving": b"3", b"dying": b"3"}
+    store.leave("leaving")
+    end_lease("dying")
+    store.reap()
+    assert store.client.exists(key) == 0

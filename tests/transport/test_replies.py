@@ -76,7 +76,7 @@ def test_what_has_no_room_any_more_goes_back_at_once(channel, store):
 def test_a_reply_is_read_although_there_is_no_room(channel, store, monkeypatch):
     send(channel, 2)
     poller, fd = ask(channel)
-    monkeypatch.setattr(channel.qos, "can_consume", lambda: False)
+    monkeypatch.setattr(channel.qos, "has_room", lambda: False)
     monkeypatch.setattr(channel.qos, "can_consume_max_estimate", lambda: 0)
 
     poller._update_brpop_polling()

@@ -25,6 +25,7 @@ from .dead import report
 from .farewell import Farewell
 from .flushing import Flushing
 from .lookout import runs_on_loop
+from .sharing import Sharing
 
 #: Seconds for the loop to turn; a longer silence needs a task that explains it.
 LOOP_TURN_S = 10.0
@@ -53,6 +54,7 @@ class Claims(bootsteps.StartStopStep):
         self._kept: Kept | None = None
         self._farewell: Farewell | None = None
         self._flushing: Flushing | None = None
+        self._sharing: Sharing | None = None
         self._turned_s = time.monotonic()
         self._ill_s = 0.0
         self._looked_s = time.monotonic()
@@ -86,6 +88,10 @@ class Claims(bootsteps.StartStopStep):
         kept.keeper.on_dead = lambda _store: consumer.call_soon(self._report, consumer)
         if consumer.hub is not None:
             self._flushing = Flushing(kept.claimant)
+        if _has_prefetch_of_its_own(consumer):
+            kept.claimant.hand.ahead_s = 0.0
+        if kept.claimant.hand.ahead_s:
+            self._sharing = Sharing(kept.claimant)
         self._farewell = Farewell(consumer, kept.claimant, self._leave_in_thread)
         atexit.register(self._leave)
 
@@ -117,6 +123,8 @@ class Claims(bootsteps.StartStopStep):
             self._farewell.stop_clock()
         if self._flushing is not None:
             self._flushing.stop()
+        if self._sharing is not None:
+            self._sharing.stop()
         kept, self._kept = self._kept, None
         if kept is None or not kept.claimant.is_of_this_process:
             return
@@ -135,13 +143,14 @@ class Claims(bootsteps.StartStopStep):
 
     def _give_back_unstarted(self, consumer: Any, kept: Kept) -> None:
         """What waits for a rate limit is forgotten when the connection is lost."""
-        waiting = kept.claimant.held - _numbers(state.active_requests)
+        claimant = kept.claimant
+        waiting = claimant.held - claimant.hand.numbers - _numbers(state.active_requests)
 
         def give_back() -> None:
             started = _numbers(state.active_requests) | _numbers(state.reserved_requests)
-            forgotten = (waiting - started) & kept.claimant.held
+            forgotten = (waiting - started) & claimant.held
             if forgotten:
-                kept.claimant.give_back(sorted(forgotten), is_next=True)
+                claimant.give_back(sorted(forgotten), is_next=True)
 
         if waiting:
             consumer.timer.call_after(_START_S, give_back)
@@ -173,6 +182,12 @@ class Claims(bootsteps.StartStopStep):
         if isinstance(channel, Channel):
             queues = {queue.name for queue in consumer.task_consumer.queues}
             report(consumer.app, channel.store, queues)
+
+
+def _has_prefetch_of_its_own(consumer: Any) -> bool:
+    """Whether a multiplier was chosen, or that nothing waits in a worker."""
+    is_chosen = consumer.controller.prefetch_multiplier != 1
+    return is_chosen or bool(consumer.app.conf.worker_disable_prefetch)
 
 
 def _take_parked(consumer: Any, claimant: Claimant, store: MessageStore) -> None:

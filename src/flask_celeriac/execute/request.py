@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -99,11 +100,13 @@ class Request(celery_request.Request):
             super().acknowledge()
             return
         self.acknowledged = True
+        self._note_run()
         self._when_stored(lambda: self.message.ack_log_error(logger, self.connection_errors))
 
     def reject(self, requeue: bool = False) -> None:
         """As in Celery; what ended its process too often becomes a dead letter."""
         channel = self.message.channel
+        self._note_run()
         if requeue and self._is_lost and isinstance(channel, Channel) and not self.acknowledged:
             channel.crash(self.message.delivery_tag)
             self.acknowledged = True
@@ -115,6 +118,15 @@ class Request(celery_request.Request):
             self.send_event("task-rejected", requeue=requeue)
         else:
             super().reject(requeue=requeue)
+
+    def _note_run(self) -> None:
+        """Say how long the task ran: that tells how many to take ahead.
+
+        One that is acknowledged at its start has not run yet.
+        """
+        channel = self.message.channel
+        if self.time_start and self.task.acks_late and isinstance(channel, Channel):
+            channel.claimant.hand.note_run(max(time.time() - self.time_start, 0.0))
 
     def _when_stored(self, settling: Callable[[], None]) -> None:
         if self._is_storing:

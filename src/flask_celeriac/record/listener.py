@@ -21,8 +21,9 @@ from typing import Any
 
 from celery.utils.log import get_logger
 
+from flask_celeriac.wake import Wake
+
 from .subscription import Subscription
-from .wake import Wake
 from .watch import Watch
 
 logger = get_logger(__name__)

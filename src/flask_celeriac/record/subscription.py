@@ -14,7 +14,7 @@ from typing import Any
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from .wake import Wake
+from flask_celeriac.wake import Wake
 
 #: Seconds of silence after which the server is asked whether it is there.
 PING_S = 5.0

@@ -58,7 +58,11 @@ def safe_defaults(
     is_carried = is_ours and broker == "redis"
     return (
         *_execution(values),
-        *(carried_by_us(is_up=is_up) if is_carried else carried_by_celery(broker, is_up=is_up)),
+        *(
+            carried_by_us(values, is_up=is_up)
+            if is_carried
+            else carried_by_celery(broker, is_up=is_up)
+        ),
         *_connection(broker),
         *(_redis_broker(values, is_carried=is_carried) if broker == "redis" else ()),
         *(_rabbitmq(values) if broker == "rabbitmq" else ()),

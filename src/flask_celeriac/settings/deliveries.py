@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from .model import Default
 from .urls import Family
+
+# Long beside a round trip to Redis, short for who waits behind it.
+_WORK_IN_HAND_S = 0.1
 
 
 def carried_by_celery(broker: Family, *, is_up: bool) -> Iterator[Default]:
@@ -37,8 +41,14 @@ def carried_by_celery(broker: Family, *, is_up: bool) -> Iterator[Default]:
     )
 
 
-def carried_by_us(*, is_up: bool) -> Iterator[Default]:
+def carried_by_us(values: Mapping[str, Any], *, is_up: bool) -> Iterator[Default]:
     """The same on our transport, which counts attempts and keeps delays in Redis."""
+    if "worker_prefetch_multiplier" not in values:
+        yield Default(
+            "broker_transport_options.work_in_hand_s",
+            _WORK_IN_HAND_S,
+            "Short tasks do not wait for a round trip each; long ones wait for a free worker.",
+        )
     yield Default(
         "worker_soft_shutdown_timeout",
         _soft_shutdown_s(is_up=is_up),

@@ -18,6 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from . import lease_end
+from .hand import Hand
 from .keys import delivery_tag
 from .layout import Layout
 from .outcome import Outcome
@@ -63,11 +64,15 @@ class Claimant:
             are taken too, until there are none any more.
         last: The greatest number of a claim that was ever held.
         defer: Asked by who has settled a claim in this thread. True: `flush` is called soon.
+        hand: What was taken and not delivered yet, of a claimant that lasts.
         asking: The channels that wait for the reply to a claim; what it brings is not held yet.
     """
 
-    def __init__(self, layout: Layout, connect: Connect, lease: Lease) -> None:
+    def __init__(
+        self, layout: Layout, connect: Connect, lease: Lease, *, ahead_s: float = 0.0
+    ) -> None:
         self.incarnation = _new_incarnation()
+        self.hand = Hand(ahead_s)
         self.lease = lease
         self.is_lasting = False
         self.is_leaving = False
@@ -159,8 +164,21 @@ class Claimant:
         except (RedisError, OSError) as error:
             logger.warning("A message is moved when the broker answers: %s", error)
 
-    def give_back(self, numbers: Iterable[int], *, is_next: bool) -> None:
+    def give_back(
+        self,
+        numbers: Iterable[int],
+        *,
+        is_next: bool,
+        was_delivered: bool = True,
+        store: MessageStore | None = None,
+    ) -> None:
         """Make claims ready again.
+
+        Args:
+            numbers: Of the claims.
+            is_next: Whether they are taken next, or after all that wait.
+            was_delivered: Whether somebody may have begun with them.
+            store: Of the calling thread, where that is not the one that settles.
 
         Raises:
             redis.exceptions.RedisError: They may still be claimed; safe to repeat.
@@ -168,8 +186,27 @@ class Claimant:
         numbers = list(numbers)
         for number in numbers:
             self._settling.take_back(number)
-        self.store.give_back(self.incarnation, numbers, is_next=is_next)
+        (store or self.store).give_back(
+            self.incarnation, numbers, is_next=is_next, was_delivered=was_delivered
+        )
         self._held.difference_update(numbers)
+
+    def give_back_hand(self, store: MessageStore | None = None) -> None:
+        """Make ready again what is in hand; none is wanted before a task has ended.
+
+        Raises:
+            redis.exceptions.RedisError: It is still in hand.
+        """
+        self.hand.withhold()
+        taken = self.hand.take_last(len(self.hand))
+        if not taken:
+            return
+        try:
+            numbers = [each.number for each in taken]
+            self.give_back(numbers, is_next=True, was_delivered=False, store=store)
+        except BaseException:
+            self.hand.put(taken)
+            raise
 
     def drop(self, number: int) -> None:
         """Forget a claim that the server moved elsewhere: deferred, parked, dead."""
@@ -194,6 +231,7 @@ class Claimant:
         if not self._settling.send_all(store):
             raise RedisConnectionError("Acknowledgements could not be sent.")
         self._move_owed(store)
+        self.give_back_hand(store)
         self._held.clear()
         count = store.leave(self.incarnation)
         if self.asking:

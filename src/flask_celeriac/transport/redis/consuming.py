@@ -7,7 +7,7 @@ is there. Both commands travel on one connection, so that nothing blocks the eve
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from queue import Empty
 from time import monotonic
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from redis.exceptions import NoScriptError, RedisError
 
 from . import scripts
+from .hand import Hand
 from .messages import ORIGIN, Unreadable, decoded, delay_of, task_id_of
 from .placed import PlacedChannel
 from .replies import Claimed, Delivery, claimed
@@ -22,6 +23,8 @@ from .replies import Claimed, Delivery, claimed
 _MOST_AT_ONCE = 100
 _WITHOUT_PREFETCH = 1
 _SHORTEST_WAIT_S = 0.01
+# The event loop does other things after this time, where tasks run in its thread.
+_DELIVERING_S = 0.05
 _CLAIMS = ("EVALSHA", "EVAL")
 # What a stock producer sends with an ETA so near is left to the worker's timer.
 _NEAR_S = 1.0
@@ -42,6 +45,10 @@ class ConsumingChannel(PlacedChannel):
         self._is_script_unknown = False
         self._cancelled: set[str] = set()
         self._cancellations = 0
+        self._own_hand = Hand()
+        # As of the claim that is on its way, and as the server knows.
+        self._slots: int | None = None
+        self._known_slots: int | None = None
         super().__init__(*args, **kwargs)
 
     def basic_consume(
@@ -56,6 +63,30 @@ class ConsumingChannel(PlacedChannel):
     def is_claiming(self) -> bool:
         """Whether the reply to a claim is to come."""
         return bool(self._in_poll) and self._command in _CLAIMS
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether there is less in hand than half of what there should be."""
+        claimant = self.known_claimant
+        if claimant is None or not claimant.is_lasting or claimant.is_leaving:
+            return False
+        return 2 * len(claimant.hand) < claimant.hand.wanted(self.qos.prefetch_count)
+
+    @property
+    def can_deliver(self) -> bool:
+        """Whether there is a message in hand, and room for it."""
+        claimant = self.known_claimant
+        return (
+            claimant is not None
+            and len(self._hand) > 0
+            and bool(self.active_queues)
+            and self.qos.has_room()
+        )
+
+    @property
+    def _hand(self) -> Hand:
+        """What was taken and not delivered yet; of a worker it outlives the channel."""
+        return self.claimant.hand if self.claimant.is_lasting else self._own_hand
 
     def _brpop_start(self, timeout: float | None = None) -> None:
         queues = self._queue_cycle.consume(len(self.active_queues))
@@ -78,7 +109,11 @@ class ConsumingChannel(PlacedChannel):
         self.client.connection.send_command("BLPOP", *bells, self._wait_s)
 
     def _send_claim(self, queues: Mapping[str, bool]) -> None:
-        self._asked_for = self._room()
+        self._slots = self.qos.prefetch_count or None if self._hand.ahead_s else None
+        room = self._room()
+        hand = self._hand
+        ahead = hand.wanted(self.qos.prefetch_count) - len(hand)
+        self._asked_for = min(max(room + ahead, 1), _MOST_AT_ONCE)
         self._tasks = self.claimant.parked_tasks
         arguments = self.layout.claim_arguments(
             self.claimant.incarnation,
@@ -87,6 +122,8 @@ class ConsumingChannel(PlacedChannel):
             self.claimant.last,
             queues,
             self._tasks,
+            is_idle=self.claimant.is_lasting and room > 0,
+            slots=None if self._slots == self._known_slots else self._slots,
         )
         script = scripts.script("claim")
         self._command = "EVAL" if self._is_script_unknown else "EVALSHA"
@@ -96,7 +133,7 @@ class ConsumingChannel(PlacedChannel):
 
     def _room(self) -> int:
         estimate = self.qos.can_consume_max_estimate()
-        return _WITHOUT_PREFETCH if estimate is None else min(max(estimate, 1), _MOST_AT_ONCE)
+        return _WITHOUT_PREFETCH if estimate is None else max(estimate, 0)
 
     def _brpop_read(self, **options: Any) -> bool:
         if self._command == "BRPOP":
@@ -128,6 +165,7 @@ class ConsumingChannel(PlacedChannel):
             # is found at the next renewals, and given back.
             logger.warning("A claim was answered after its lease had ended: it is not used.")
             return None
+        self._known_slots = self._slots
         found = claimed(reply)
         self.claimant.hold(delivery.number for delivery in found.deliveries if delivery.number)
         return found
@@ -153,48 +191,76 @@ class ConsumingChannel(PlacedChannel):
         return max(min(longest_s, round(next_due_s + 0.001, 3)), _SHORTEST_WAIT_S)
 
     def _deliver_all(self, found: Claimed) -> bool:
-        waiting = self._with_room(found.deliveries)
-        messages = [(delivery, self._message(delivery)) for delivery in waiting]
-        if found.cancellations:
-            self._note_cancelled(found.cancellations, [message for _, message in messages])
-        try:
-            while messages:
-                delivery, message = messages.pop(0)
-                if message is None:
-                    continue
-                if self._is_unwanted(delivery):
-                    self._return_undelivered([delivery.number])
-                    continue
-                self._deliver(delivery, message)
-        except BaseException:
-            self._return_undelivered([d.number for d, message in messages if message and d.number])
-            raise
-        return bool(waiting)
-
-    def _is_unwanted(self, delivery: Delivery) -> bool:
-        """A solo worker runs what is delivered before it: minutes may have passed, or a freeze, or
-        a signal to end may have come.
-        """
-        claimant = self.claimant
-        if not delivery.number or not claimant.is_lasting:
-            return False
-        return claimant.is_leaving or not claimant.has(delivery.number)
-
-    def _with_room(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Return those that may be delivered, and give back the rest.
+        """Deliver what a claim brought, as far as there is room; return whether any was.
 
         There is less room than was asked for when the prefetch count has sunk meanwhile, as it
-        does when a task with an ETA has started.
+        does when a task with an ETA has started. What is too much then is given back.
         """
-        room = self.qos.can_consume_max_estimate()
-        if room is None or len(deliveries) <= room:
-            return list(deliveries)
-        beyond = [delivery.number for delivery in deliveries[room:] if delivery.number]
-        if beyond:
-            self._return_undelivered(beyond)
-        return [d for i, d in enumerate(deliveries) if i < room or not d.number]
+        hand = self._hand
+        hand.put(delivery for delivery in found.deliveries if delivery.number)
+        unkept = [delivery for delivery in found.deliveries if not delivery.number]
+        try:
+            if found.cancellations != self._cancellations:
+                self._cancelled, self._cancellations = self.store.cancelled(), found.cancellations
+            for delivery in unkept:
+                self._deliver(delivery)
+            is_any = self.deliver_in_hand()
+        except BaseException:
+            if hand is self._own_hand:
+                self._return_undelivered(hand.take_last(len(hand)))
+            raise
+        wanted = hand.wanted(self.qos.prefetch_count)
+        if len(hand) > 2 * wanted and not self.qos.has_room():
+            self._return_undelivered(hand.take_last(len(hand) - wanted))
+        return is_any or bool(unkept)
 
-    def _deliver(self, delivery: Delivery, message: dict[str, Any]) -> None:
+    def deliver_in_hand(self) -> bool:
+        """Deliver what was taken while there is room, for a moment; return whether any was."""
+        claimant = self.known_claimant
+        if claimant is None or not self.active_queues:
+            return False
+        hand = self._hand
+        if not len(hand):
+            return False
+        if claimant.is_leaving:
+            self._return_undelivered(hand.take_last(len(hand)))
+            return False
+        until_s, is_any = monotonic() + _DELIVERING_S, False
+        while self.qos.has_room() and (delivery := hand.take()) is not None:
+            if self._is_unwanted(delivery):
+                self._return_undelivered([delivery])
+                continue
+            is_any = True
+            self._deliver(delivery)
+            if monotonic() > until_s or (self.wants_more and not self._in_poll):
+                # There is more to be done than this.
+                self.connection.cycle.wake()
+                break
+        return is_any
+
+    def _is_unwanted(self, delivery: Delivery) -> bool:
+        """It waited in hand: for minutes, or through a freeze, until a signal to end came, or until
+        its queue is consumed no more.
+        """
+        claimant = self.claimant
+        if delivery.queue not in self.active_queues:
+            return True
+        return claimant.is_lasting and (claimant.is_leaving or not claimant.has(delivery.number))
+
+    def _deliver(self, delivery: Delivery) -> None:
+        try:
+            message = self._message(delivery)
+        except BaseException:
+            if delivery.number:
+                self._hand.put_back([delivery])
+            raise
+        if message is None:
+            return
+        if delivery.is_redelivered and self.claimant.is_owing:
+            # It may end this process: who is blamed then is the one that runs, not what has ended.
+            self.claimant.flush()
+        if self._cancelled and (cancelled := {task_id_of(message)} & self._cancelled):
+            self.connection.on_cancelled(cancelled)
         try:
             self.connection._deliver(message, delivery.queue)
         except Unreadable as error:
@@ -238,19 +304,17 @@ class ConsumingChannel(PlacedChannel):
             message["properties"]["delivery_info"]["redelivered"] = True
         return message
 
-    def _note_cancelled(self, count: int, messages: list[dict[str, Any] | None]) -> None:
-        """Say which of the messages are of cancelled tasks; all of these are known here."""
-        if count != self._cancellations:
-            self._cancelled, self._cancellations = self.store.cancelled(), count
-        ids = {task_id_of(message) for message in messages if message}
-        if cancelled := ids & self._cancelled:
-            self.connection.on_cancelled(cancelled)
-
-    def _return_undelivered(self, numbers: list[int]) -> None:
+    def _return_undelivered(self, deliveries: Iterable[Delivery]) -> None:
+        numbers = [delivery.number for delivery in deliveries]
+        if not numbers:
+            return
         try:
-            self.claimant.give_back(numbers, is_next=True)
+            self.claimant.give_back(numbers, is_next=True, was_delivered=False)
         except (RedisError, OSError):
-            logger.warning("%d messages are given back when the lease has ended.", len(numbers))
+            # Unknown here, they are found at the next renewals.
+            for number in numbers:
+                self.claimant.drop(number)
+            logger.warning("%d messages are given back later.", len(numbers))
 
     def bury(self, number: int, reason: str) -> None:
         """Make a claimed message a dead letter; its waiters are told by a worker."""

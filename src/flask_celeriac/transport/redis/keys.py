@@ -7,6 +7,7 @@ All but the ready lists begin with ``<global_keyprefix>celeriac:<version>:``.
     claims:<incarnation>  hash    until settled       number -> entry, of one process
     workers               zset    until left, reaped  incarnation -> end of its lease (ms)
     patience              string  half a lease        as long as it is there, ended leases wait
+    slots                 hash    until left, reaped  incarnation -> how many claims it runs
     delayed               zset    until due           entry -> due time (ms)
     attempts              hash    settled, or 7 days  SHA-1 of a body -> starts that killed, or 0
     suspects:<queue>      list    until taken         entries with two such starts
@@ -20,6 +21,7 @@ All but the ready lists begin with ``<global_keyprefix>celeriac:<version>:``.
     cancellations         string  for ever            how many calls there were
     token:<token>         string  10 min, links 24 h  a publish that has arrived
     bell:<queue>          list    until taken         one element: look into the queue
+    idle:<queue>          string  2 seconds           the last who found nothing there
     seq                   string  for ever            the last number given to a claim
 
 Times are those of Redis TIME. An entry is ``<queue>\\n<step>\\n<body>``; the scripts in ``lua``

@@ -50,12 +50,15 @@ class Layout:
         last: int,
         queues: Mapping[str, bool],
         tasks: Sequence[str],
+        *,
+        is_idle: bool,
+        slots: int | None,
     ) -> list[Any]:
         """Return key and arguments of the script `claim`; see `MessageStore.claim`."""
         steps = ",".join(str(step) for step in self.steps)
         pairs = [word for queue, keeps in queues.items() for word in (queue, int(keeps))]
-        taking = [incarnation, to_ms(lease_s), limit, last, steps]
-        return [*self.fixed(), *taking, len(tasks), *tasks, *pairs]
+        taking = [incarnation, to_ms(lease_s), limit, int(is_idle), "" if slots is None else slots]
+        return [*self.fixed(), *taking, last, steps, len(tasks), *tasks, *pairs]
 
 
 def to_ms(seconds: float) -> int:

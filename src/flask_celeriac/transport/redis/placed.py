@@ -25,6 +25,8 @@ class PlacedChannel(KombuChannel):  # type: ignore[misc]
     #: Seconds; transport options of the same names.
     lease_s = LEASE_S
     renew_s = RENEW_S
+    #: Seconds of work that a worker takes ahead of its slots.
+    work_in_hand_s = 0.0
     publish_token_s = TOKEN_S
     #: Starts that end with the end of their process, before a message is a dead letter.
     most_starts = MOST_STARTS
@@ -33,6 +35,7 @@ class PlacedChannel(KombuChannel):  # type: ignore[misc]
         *KombuChannel.from_transport_options,
         "lease_s",
         "renew_s",
+        "work_in_hand_s",
         "publish_token_s",
         "most_starts",
     )
@@ -105,4 +108,5 @@ class PlacedChannel(KombuChannel):  # type: ignore[misc]
             pool.connection_kwargs.update(socket_timeout=answer_s, socket_connect_timeout=answer_s)
             return Redis(connection_pool=pool)
 
-        return Claimant(self.layout, connect, Lease(self.lease_s, self.renew_s))
+        lease = Lease(self.lease_s, self.renew_s)
+        return Claimant(self.layout, connect, lease, ahead_s=float(self.work_in_hand_s))

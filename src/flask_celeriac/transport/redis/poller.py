@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable
+from queue import Empty
+from time import monotonic
 from typing import Any
 
 from kombu.transport import redis as kombu_redis
 
+from flask_celeriac.wake import Wake
+
+# While there is something to deliver, sockets are looked at this often.
+_LOOK_S = 0.02
+
 _KombuPoller: Any = kombu_redis.MultiChannelPoller
-
-
-def _turn() -> None:
-    """Do nothing: each turn of an event loop asks for messages."""
 
 
 class Poller(_KombuPoller):  # type: ignore[misc]
@@ -23,36 +25,66 @@ class Poller(_KombuPoller):  # type: ignore[misc]
     and one in the event loop of others, which does not see what is settled in a thread.
     """
 
-    #: Celery's event loop, in a worker that has one.
-    loop: Any = None
-
     def __init__(self) -> None:
         super().__init__()
-        self._ears: tuple[int, int] | None = None
+        self._ears: Wake | None = None
+        self._loop: Any = None
         self._is_full = False
+        self._looked_s = 0.0
+        self._is_glancing = False
 
     def get(self, callback: Callable[..., Any], timeout: float | None = None) -> Any:
         """As in kombu; ends early when a message was settled that made room."""
-        self._is_full = not all(channel.qos.can_consume() for channel in self._channels)
+        is_any = self._deliver_in_hand()
+        if is_any and monotonic() - self._looked_s < _LOOK_S:
+            return None
+        self._looked_s = monotonic()
+        self._is_full = not all(channel.qos.has_room() for channel in self._channels)
         if self._is_full:
             self._listen()
-        return super().get(callback, timeout=timeout)
+        self._is_glancing = is_any
+        try:
+            return super().get(callback, timeout=0 if is_any else timeout)
+        except Empty:
+            if is_any:
+                return None
+            raise
+        finally:
+            self._is_glancing = False
 
     def on_poll_start(self) -> None:
         """As in kombu; what ended meanwhile is sent after the question for more."""
         super().on_poll_start()
         for channel in self._channels:
+            if channel.can_deliver:
+                # Not here: pools look before this what they are to do.
+                self.wake()
             if (claimant := channel.known_claimant) is not None:
                 claimant.flush()
 
+    def _deliver_in_hand(self) -> bool:
+        """Deliver what was taken ahead; return whether there was any."""
+        is_any = False
+        for channel in tuple(self._channels):  # a task may open others
+            is_any |= channel.deliver_in_hand()
+        return is_any
+
+    def serve(self, loop: Any) -> None:
+        """Deliver in Celery's event loop, as soon as there is room."""
+        self._loop, self._ears = loop, Wake()
+        loop.add_reader(self._ears.fileno(), self._hear)
+
     def wake(self) -> None:
         """Say that there may be room again; from any thread or greenlet."""
-        if self.loop is not None:
-            self.loop.call_soon(_turn)
-        if self._is_full and self._ears is not None:
+        ears = self._ears
+        if ears is not None and (self._loop is not None or self._is_full):
             self._is_full = False
-            with contextlib.suppress(OSError):  # full: it wakes anyway
-                os.write(self._ears[1], b"\0")
+            ears.ring()
+
+    def _hear(self) -> None:
+        if self._ears is not None:
+            self._ears.hear()
+        self._deliver_in_hand()
 
     def on_readable(self, fileno: int) -> Any:
         """As in kombu, but a claim is read at once.
@@ -71,25 +103,26 @@ class Poller(_KombuPoller):  # type: ignore[misc]
 
     def handle_event(self, fileno: int, event: int) -> Any:
         """As in kombu."""
-        if self._ears is None or fileno != self._ears[0]:
+        if self._ears is None or fileno != self._ears.fileno():
             return super().handle_event(fileno, event)
-        with contextlib.suppress(OSError):
-            os.read(fileno, 4096)
-        return True
+        self._ears.hear()
+        # True ends the wait, and what else has come is left to the next one.
+        return not self._is_glancing
 
     def close(self) -> None:
         """As in kombu."""
         super().close()
         ears, self._ears = self._ears, None
-        if ears is not None:
+        if ears is None:
+            return
+        if self._loop is not None:
+            self._loop.remove_reader(ears.fileno())
+        else:
             with contextlib.suppress(OSError, KeyError, ValueError):
-                self.poller.unregister(ears[0])
-            os.close(ears[0])
-            os.close(ears[1])
+                self.poller.unregister(ears.fileno())
+        ears.close()
 
     def _listen(self) -> None:
         if self._ears is None:
-            self._ears = os.pipe()
-            for fd in self._ears:
-                os.set_blocking(fd, False)
-            self.poller.register(self._ears[0], self.eventflags)
+            self._ears = Wake()
+            self.poller.register(self._ears.fileno(), self.eventflags)

@@ -31,6 +31,14 @@ class QoS(_KombuQoS):  # type: ignore[misc]
         """Note a delivered message: the server wrote it down when it was taken."""
         virtual.QoS.append(self, message, delivery_tag)
 
+    def can_consume(self) -> bool:
+        """Tell whether a message may be taken: for a slot, or ahead."""
+        return self.has_room() or self.channel.wants_more
+
+    def has_room(self) -> bool:
+        """Tell whether a message may be delivered, as kombu does."""
+        return bool(super().can_consume())
+
     def ack(self, delivery_tag: str) -> None:
         """Settle the claim; never raises, and works after the channel was closed."""
         if (number := self.number(delivery_tag)) is not None:

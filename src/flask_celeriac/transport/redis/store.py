@@ -98,6 +98,8 @@ class MessageStore:
         lease_s: float,
         tasks: Sequence[str] = (),
         last: int = 0,
+        is_idle: bool = False,
+        slots: int | None = None,
     ) -> Claimed:
         """Move up to *limit* messages from *queues* into the claims of *incarnation*.
 
@@ -113,9 +115,24 @@ class MessageStore:
             tasks: Names of tasks of which parked messages in *queues* are taken too.
             last: The greatest number of a claim that *incarnation* ever had; those to come are
                 greater, also on a server that forgot its latest writes.
+            is_idle: Whether to say, when there is nothing, that somebody waits; see
+                `is_other_idle`.
+            slots: How many of its claims *incarnation* runs at most, those of the lowest numbers:
+                for its end no others are blamed. None: as said before, or all of them.
         """
-        arguments = self.layout.claim_arguments(incarnation, lease_s, limit, last, queues, tasks)
+        arguments = self.layout.claim_arguments(
+            incarnation, lease_s, limit, last, queues, tasks, is_idle=is_idle, slots=slots
+        )
         return claimed(scripts.run(self.client, "claim", *arguments))
+
+    def is_other_idle(self, incarnation: str, queues: Iterable[str]) -> bool:
+        """Tell whether another than *incarnation* who takes from *queues* waits for messages.
+
+        It found nothing in the last two seconds, and said so after everybody else.
+        """
+        keys = [f"{self.layout.namespace}idle:{queue}" for queue in queues]
+        idle = self.client.mget(keys) if keys else ()
+        return any(name is not None and name != incarnation.encode() for name in idle)
 
     def renew(self, incarnation: str, *, lease_s: float) -> Renewed:
         """Let the claims of *incarnation* be its own for *lease_s* more seconds.
@@ -157,13 +174,22 @@ class MessageStore:
             )
         return [Ending(code) for code in self._run("finish", incarnation, *arguments)]
 
-    def give_back(self, incarnation: str, numbers: Iterable[int], *, is_next: bool) -> int:
+    def give_back(
+        self,
+        incarnation: str,
+        numbers: Iterable[int],
+        *,
+        is_next: bool,
+        was_delivered: bool = True,
+    ) -> int:
         """Make claimed messages ready again, without counting an attempt.
 
         Args:
             is_next: Taken next, or after all that wait.
+            was_delivered: Whether somebody may have begun with them; then the next one is told.
         """
-        return int(self._run("give_back", incarnation, "front" if is_next else "back", *numbers))
+        side = "front" if is_next else "back"
+        return int(self._run("give_back", incarnation, side, int(was_delivered), *numbers))
 
     def leave(self, incarnation: str) -> int:
         """Give back all that *incarnation* has, to be taken next; it has no lease any more."""

@@ -29,10 +29,10 @@ class Transport(kombu_redis.Transport):
         self.cycle = Poller()
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
-        """As in kombu; from now on what makes room for messages turns *loop*."""
+        """As in kombu; from now on *loop* delivers as soon as there is room."""
         super().register_with_event_loop(connection, loop)
         cycle: Any = self.cycle
-        cycle.loop = loop
+        cycle.serve(loop)
 
 
 class TLSChannel(Channel):

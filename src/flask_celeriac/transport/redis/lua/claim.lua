@@ -1,10 +1,12 @@
--- claim(incarnation, lease_ms, limit, last, steps, tasks, task..., {queue, keeps}...) -> {next_due_ms, cancellations, {queue, number, attempts, body}...}
+-- claim(incarnation, lease_ms, limit, is_idle, slots, last, steps, tasks, task..., {queue, keeps}...) -> {next_due_ms, cancellations, {queue, number, attempts, body}...}
 --
 -- Takes up to `limit` messages and writes them down as claims of `incarnation`, in one step. Steps are strict: the
 -- first of the comma-separated `steps` is empty in all queues before the second is looked at. `keeps` is 1 where a
 -- claim is kept until it is settled, 0 where taking is all (no_ack); the number is then 0. Parked messages of the
 -- `tasks` names that follow are made ready first, as many as may be taken: in the same step, since a worker that does
 -- not know their task would take and park them again.
+-- `is_idle` is 1 where a slot is free: when there is nothing to take, others learn that, who have taken more than they run.
+-- `slots` is how many of its claims the incarnation runs at most, those of the lowest numbers; '': as before, or all.
 -- `last` is the greatest number that the incarnation ever had.
 -- next_due_ms: milliseconds until the first delayed message, -1 when there is none.
 --   workers, patience           see prelude: renew_lease
@@ -18,6 +20,8 @@
 --   attempts                    hash    read; -1 in the reply: this is the first delivery
 --   cancellations               string  read: how often a task was cancelled
 --   bell:<queue>                list    rung when messages stay behind
+--   slots                       hash    incarnation -> the same
+--   idle:<queue>                string  for two seconds: who is idle, of several the last to say so
 
 -- Makes up to `limit` parked messages of a task ready, to be taken next, in their order.
 local function unpark(task, limit, is_wanted)
@@ -43,10 +47,10 @@ end
 
 local incarnation, lease_ms, limit = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 local steps, queues, keeps = {}, {}, {}
-for step in string.gmatch(ARGV[7], '[^,]+') do
+for step in string.gmatch(ARGV[9], '[^,]+') do
   steps[#steps + 1] = step
 end
-local first_queue = 9 + tonumber(ARGV[8])
+local first_queue = 11 + tonumber(ARGV[10])
 local is_wanted = {}
 for i = first_queue, #ARGV, 2 do
   queues[#queues + 1], keeps[#keeps + 1] = ARGV[i], ARGV[i + 1] == '1'
@@ -67,7 +71,7 @@ for _, entry in ipairs(due) do
   make_ready(entry, 'back')
 end
 
-for i = 9, first_queue - 1 do
+for i = 11, first_queue - 1 do
   unpark(ARGV[i], limit, is_wanted)
 end
 
@@ -101,12 +105,23 @@ for _, step in ipairs(steps) do
   end
 end
 
+if ARGV[7] ~= '' then
+  redis.call('HSET', ns .. 'slots', incarnation, ARGV[7])
+end
+if #taken == 0 and ARGV[6] == '1' then
+  for i, queue in ipairs(queues) do
+    if keeps[i] then
+      redis.call('SET', ns .. 'idle:' .. queue, incarnation, 'PX', 2000)
+    end
+  end
+end
+
 local reply = {-1, tonumber(redis.call('GET', ns .. 'cancellations') or 0)}
 local last = #taken > 0 and redis.call('INCRBY', ns .. 'seq', #taken) or 0
-if #taken > 0 and last - #taken < tonumber(ARGV[6]) then
+if #taken > 0 and last - #taken < tonumber(ARGV[8]) then
   -- The server has lost its latest writes, as after a failover. A number that is given twice to a process would let the
   -- end of one task settle another.
-  last = tonumber(ARGV[6]) + #taken
+  last = tonumber(ARGV[8]) + #taken
   redis.call('SET', ns .. 'seq', string.format('%.0f', last))
 end
 for i, message in ipairs(taken) do

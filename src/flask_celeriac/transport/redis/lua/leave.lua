@@ -3,7 +3,7 @@
 -- Gives back, to be taken next, what an ending process holds. No attempt is counted.
 --   workers               zset  the incarnation leaves
 --   claims:<incarnation>  hash  emptied
---   suspect               hash  the incarnation leaves
+--   suspect, slots        hash  the incarnation leaves
 --   attempts              hash  notes that the messages were delivered before
 --   <queue>[<separator><step>], suspects:<queue>, bell:<queue>   lists
 local incarnation, limit = ARGV[3], tonumber(ARGV[4])
@@ -15,5 +15,6 @@ for i = 1, math.min(limit, #numbers) do
 end
 if #numbers < limit then
   redis.call('ZREM', ns .. 'workers', incarnation)
+  redis.call('HDEL', ns .. 'slots', incarnation)
 end
 return math.min(limit, #numbers)

@@ -24,13 +24,21 @@ class Wake:
             with contextlib.suppress(OSError):
                 self._writing.send(b".")
 
-    def wait(self, sock: socket.socket | None, timeout_s: float) -> None:
-        """Return when *sock* can be read, somebody rang or *timeout_s* are over."""
-        _wait_for([self._reading] if sock is None else [self._reading, sock], timeout_s)
+    def fileno(self) -> int:
+        """The end that can be read when somebody rang."""
+        return self._reading.fileno()
+
+    def hear(self) -> None:
+        """Take note: who rings from now on rings anew."""
         with contextlib.suppress(OSError):
             while self._reading.recv(4096):
                 pass
         self._is_rung = False
+
+    def wait(self, sock: socket.socket | None, timeout_s: float) -> None:
+        """Return when *sock* can be read, somebody rang or *timeout_s* are over."""
+        _wait_for([self._reading] if sock is None else [self._reading, sock], timeout_s)
+        self.hear()
 
     def close(self) -> None:
         """Close both ends; ringing does nothing from now on."""
