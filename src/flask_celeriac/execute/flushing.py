@@ -1,7 +1,8 @@
-"""What ends in the thread of the event loop goes out together, and soon.
+"""What has ended goes out together, and soon.
 
-The loop sends it when it turns. A task that runs in the loop's own thread, or a shutdown that waits
-for a pool, keeps it from turning; so a native thread sends what is left a moment later.
+The event loop sends it when it turns and has nothing more in hand. A task that runs in the loop's
+own thread, or a shutdown that waits for a pool, keeps it from turning; so a native thread sends
+what is left a moment later. Other threads send at once, unless there is more to do.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _SLEEP_S = 3600.0
 
 
 class Flushing:
-    """Puts off what is settled in the thread that makes this object; *claimant* is told so."""
+    """Puts off what *claimant* settles; made by the thread of the event loop."""
 
     def __init__(self, claimant: Claimant) -> None:
         self._claimant = claimant
@@ -35,7 +36,7 @@ class Flushing:
         self._thread.stop()
 
     def _defer(self) -> bool:
-        if threading.get_ident() != self._loop_thread:
+        if threading.get_ident() != self._loop_thread and not len(self._claimant.hand):
             return False
         if self._is_asleep:
             self._thread.wake()

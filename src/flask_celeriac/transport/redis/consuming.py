@@ -73,15 +73,14 @@ class ConsumingChannel(PlacedChannel):
         return 2 * len(claimant.hand) < claimant.hand.wanted(self.qos.prefetch_count)
 
     @property
+    def has_in_hand(self) -> bool:
+        """Whether something was taken and not delivered yet."""
+        return self.known_claimant is not None and len(self._hand) > 0
+
+    @property
     def can_deliver(self) -> bool:
         """Whether there is a message in hand, and room for it."""
-        claimant = self.known_claimant
-        return (
-            claimant is not None
-            and len(self._hand) > 0
-            and bool(self.active_queues)
-            and self.qos.has_room()
-        )
+        return self.has_in_hand and bool(self.active_queues) and self.qos.has_room()
 
     @property
     def _hand(self) -> Hand:

@@ -53,13 +53,17 @@ class Poller(_KombuPoller):  # type: ignore[misc]
             self._is_glancing = False
 
     def on_poll_start(self) -> None:
-        """As in kombu; what ended meanwhile is sent after the question for more."""
+        """As in kombu; what ended meanwhile is sent after the question for more.
+
+        While there is more to do, it may wait for others to go with it, as long as who has put it
+        off allows.
+        """
         super().on_poll_start()
         for channel in self._channels:
             if channel.can_deliver:
                 # Not here: pools look before this what they are to do.
                 self.wake()
-            if (claimant := channel.known_claimant) is not None:
+            if not channel.has_in_hand and (claimant := channel.known_claimant) is not None:
                 claimant.flush()
 
     def _deliver_in_hand(self) -> bool:

@@ -32,8 +32,9 @@ class QoS(_KombuQoS):  # type: ignore[misc]
         virtual.QoS.append(self, message, delivery_tag)
 
     def can_consume(self) -> bool:
-        """Tell whether a message may be taken: for a slot, or ahead."""
-        return self.has_room() or self.channel.wants_more
+        """Tell whether a message may be taken: for a slot that nothing in hand is for, or ahead."""
+        channel = self.channel
+        return channel.wants_more or (not channel.has_in_hand and self.has_room())
 
     def has_room(self) -> bool:
         """Tell whether a message may be delivered, as kombu does."""
