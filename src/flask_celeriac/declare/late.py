@@ -31,6 +31,8 @@ def refuse_late_start(task: Any) -> None:
     Raises:
         Reject: Others have the task.
     """
+    if not lease_end.is_of_parent():
+        return
     claim = claim_of((task.request.properties or {}).get("delivery_tag"))
     if claim and lease_end.is_doubtful(claim[1]) and _is_late(task):
         logger.warning("Task %s is not started: this worker was taken for dead.", task.request.id)

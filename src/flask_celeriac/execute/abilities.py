@@ -9,7 +9,7 @@ from typing import Any
 from celery import bootsteps
 
 from .beside import count_workers
-from .pools import LIMITS, pool_name
+from .pools import LIMITS, module_name
 
 _MOST_NAMES = 5
 _said: set[str] = set()
@@ -31,7 +31,7 @@ class Abilities(bootsteps.StartStopStep):
 
 def remarks(worker: Any) -> Iterator[str]:
     """Say what *worker* will not do though configuration or tasks ask for it."""
-    pool = pool_name(type(worker.pool).__module__.rpartition(".")[2])
+    pool = module_name(worker.pool)
     tasks = [task for name, task in sorted(worker.app.tasks.items()) if name[:7] != "celery."]
     if pool in LIMITS:
         yield from _time_limits(worker, pool, tasks)

@@ -12,8 +12,9 @@ from celery.worker import state
 
 from flask_celeriac.transport.redis.channel import Channel
 
-from . import keeping
+from . import keeping, pools
 from .claims import Claims
+from .request import Request
 from .safety import examine
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,11 @@ class Consumer(celery_consumer.Consumer):
         examine(self.app, connection, is_first=not self._has_connected)
         self._has_connected = True
         return connection
+
+    def update_strategies(self) -> None:
+        """As in Celery; tasks that stay in this process are not encoded on their way."""
+        Request.is_run_here = pools.runs_here(self.pool)
+        super().update_strategies()
 
     def ensure_connected(self, conn: Any) -> Any:
         """As in Celery, trying again sooner."""

@@ -8,8 +8,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
+from celery.app.task import Context
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.worker import request as celery_request
 from celery.worker import state
@@ -19,6 +20,9 @@ from flask_celeriac.transport.redis.keys import claim_of
 
 from .abilities import say_once_that_limits_are_not_kept
 
+# What `Context` has attributes for, or leaves out of the headers of a task; all others are custom.
+_NOT_CUSTOM = frozenset({*vars(Context), "lang", "task", "argsrepr", "kwargsrepr", "compression"})
+
 logger = logging.getLogger(__name__)
 
 
@@ -27,11 +31,38 @@ class ClaimEndedError(Exception):
 
 
 class Request(celery_request.Request):
-    """Celery's, but a task that ended its pool process is counted by our transport."""
+    """Celery's, but a task that ended its pool process is counted by our transport.
 
+    Attributes:
+        is_run_here: Of the class: whether the pool runs tasks in this process.
+    """
+
+    is_run_here: ClassVar[bool] = False
     _is_lost = False
     _is_storing = False
     _settling: Callable[[], None] | None = None
+
+    def __init__(self, message: Any, **options: Any) -> None:
+        super().__init__(message, **options)
+        if message.headers and "headers" not in message.headers:
+            # `Context` would find them for each run by going through its own class.
+            custom = {key: message.headers[key] for key in message.headers.keys() - _NOT_CUSTOM}
+            if custom:
+                self.request_dict["headers"] = custom
+
+    @property
+    def body(self) -> Any:
+        """What is sent to the pool: decoded already, where it stays in this process."""
+        return self.message.payload if self._is_decoded else super().body
+
+    @property
+    def content_type(self) -> Any:
+        """As in Celery: None says that the body is decoded."""
+        return None if self._is_decoded else super().content_type
+
+    @property
+    def _is_decoded(self) -> bool:
+        return self.is_run_here and super().content_type is not None
 
     def on_accepted(self, pid: Any, time_accepted: float) -> None:
         """As in Celery; called by a thread or greenlet of the pool right before it runs the task.
@@ -59,6 +90,27 @@ class Request(celery_request.Request):
     def _has_claim(self) -> bool:
         channel, claim = self.message.channel, claim_of(self.message.delivery_tag)
         return not isinstance(channel, Channel) or not claim or channel.claimant.has(claim[1])
+
+    @property
+    def can_bring(self) -> bool:
+        """Whether the result of the task may be stored with the end of its claim."""
+        channel = self.message.channel
+        return (
+            isinstance(channel, Channel)
+            and bool(self.task.acks_late)
+            and not self.ignore_result
+            and channel.claimant.is_lasting
+            and channel.qos.number(self.message.delivery_tag) is not None
+        )
+
+    def bring(self, value: str | bytes) -> None:
+        """Keep the encoded result of the task until its claim ends."""
+        channel = self.message.channel
+        number = channel.qos.number(self.message.delivery_tag)
+        if number is not None:
+            backend: Any = self.task.backend
+            outcome = backend.outcome(self.id, value, lambda: Context(self.request_dict))
+            channel.claimant.bring(number, outcome)
 
     def on_failure(
         self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False

@@ -6,9 +6,10 @@ differs is how it waits (one connection for the process) and how it stores (one 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from functools import cached_property
+from typing import Any, cast
 
 from celery import states
 from celery.backends import redis as celery_redis
@@ -21,9 +22,9 @@ from flask_celeriac.transport.redis.errors import heeding
 from flask_celeriac.transport.redis.outcome import Outcome
 from flask_celeriac.transport.redis.sentinels import asking_options
 
+from . import crossing
 from .consumer import ResultConsumer
-from .ending import holder_of, take_back
-from .fence import Claim
+from .ending import holder_of, may_wait, take_back
 from .storing import Store, warn_of_late_run
 from .urls import celery_form, shown_form
 from .waiting import OnInterval, OnMessage
@@ -120,23 +121,34 @@ class _Celeriac(_StockRedis):  # type: ignore[misc]
         state: str = states.SUCCESS,
     ) -> None:
         """As in Celery; where nobody can tell, the result is stored with the acknowledgement."""
-        holder = holder_of(self.app, request) if store_result and self._store.is_fenced else None
-        if holder is None or request.ignore_result:
+        if not (store_result and self._store.is_fenced and may_wait(self.app, request)):
             super().mark_as_done(task_id, result, request, store_result, state)
             return
-        claimant, number = holder
-        encoded = self.encode_result(result, state)
-        args = self._put_arguments(task_id, encoded, state, None, request)
-        key, value, expires_s, _ = args
-        claimant.bring(
-            number,
-            Outcome(
-                key,
-                value,
-                expires_s,
-                store=partial(self.ensure, self._store.put, args),
-                tell_late=partial(warn_of_late_run, task_id, request),
-            ),
+        holder = holder_of(request)
+        if holder is None and not crossing.is_awaited(task_id):
+            super().mark_as_done(task_id, result, request, store_result, state)
+            return
+        value = self._value(task_id, self.encode_result(result, state), state, None, request)
+        if holder is not None:
+            claimant, number = holder
+            claimant.bring(number, self.outcome(task_id, value, lambda: request))
+        elif not crossing.keep(value):
+            self._put(self.get_key_for_task(task_id), value, self.expires or 0, request)
+
+    def outcome(self, task_id: str, value: str | bytes, request: Callable[[], Any]) -> Outcome:
+        """Return what is to be stored with the end of the claim of a task that has succeeded.
+
+        Args:
+            value: The encoded meta.
+            request: Gives the request of the task, where it is needed.
+        """
+        key, expires_s = self.get_key_for_task(task_id), self.expires or 0
+        return Outcome(
+            key,
+            value,
+            expires_s,
+            store=lambda: self._put(key, value, expires_s, request()),
+            tell_late=lambda: warn_of_late_run(task_id, request()),
         )
 
     def _store_result(
@@ -148,16 +160,21 @@ class _Celeriac(_StockRedis):  # type: ignore[misc]
         request: Any = None,
         **_options: Any,
     ) -> Any:
-        args = self._put_arguments(task_id, result, state, traceback, request)
+        value = self._value(task_id, result, state, traceback, request)
+        expires_s = self.failure_expires if state == states.FAILURE else self.expires
         take_back(request)
-        if not self.ensure(self._store.put, args):
+        if not self._put(self.get_key_for_task(task_id), value, expires_s or 0, request):
             warn_of_late_run(task_id, request)
         return result
 
-    def _put_arguments(
+    def _put(self, key: bytes, value: str | bytes, expires_s: int, request: Any) -> Any:
+        claim = self._store.claim_for(request)
+        return self.ensure(self._store.put, (key, value, expires_s, claim))
+
+    def _value(
         self, task_id: str, result: Any, state: str, traceback: str | None, request: Any
-    ) -> tuple[bytes, str | bytes, int, Claim | None]:
-        """Return what `Store.put` needs.
+    ) -> str | bytes:
+        """Return an encoded meta.
 
         Raises:
             BackendStoreError: It is too large.
@@ -166,12 +183,33 @@ class _Celeriac(_StockRedis):  # type: ignore[misc]
             result=result, state=state, traceback=traceback, request=request
         )
         meta["task_id"] = bytes_to_str(task_id)
-        value = self.encode(meta)
+        value: str | bytes = self.encode(meta)
         if len(value) > self._MAX_STR_VALUE_SIZE:
             raise _StoreError("value too large for Redis backend", state=state, task_id=task_id)
-        expires_s = self.failure_expires if state == states.FAILURE else self.expires
-        claim = self._store.claim_for(request)
-        return self.get_key_for_task(task_id), value, expires_s or 0, claim
+        return value
+
+    def _get_result_meta(
+        self, result: Any, state: str, traceback: str | None, request: Any, **more: Any
+    ) -> dict[str, Any]:
+        """As in Celery, which looks up a setting and converts a time at each call."""
+        if more or self._is_extended or state not in states.READY_STATES:
+            meta = super()._get_result_meta(result, state, traceback, request, **more)
+            return cast("dict[str, Any]", meta)
+        meta = {
+            "status": state,
+            "result": result,
+            "traceback": traceback,
+            "children": self.current_task_children(request),
+            "date_done": datetime.now(self.app.timezone).isoformat(),
+        }
+        for name, of_request in (("group_id", "group"), ("parent_id", "parent_id")):
+            if value := getattr(request, of_request, None):
+                meta[name] = value
+        return meta
+
+    @cached_property
+    def _is_extended(self) -> bool:
+        return bool(self.app.conf.result_extended)
 
     def on_chord_part_return(
         self, request: Any, state: str, result: Any, propagate: Any = None, **kwargs: Any

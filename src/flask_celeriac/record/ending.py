@@ -17,27 +17,31 @@ from flask_celeriac.transport.redis.keys import claim_of
 _OURS = "flask_celeriac."
 
 
-def holder_of(app: Any, request: Any) -> tuple[Claimant, int] | None:
-    """Return who will end the claim of a running task as soon as it has succeeded, and its number.
+def may_wait(app: Any, request: Any) -> bool:
+    """Tell whether the result of a running task may wait for the end of its claim.
 
     Args:
         app: Celery's, of the task.
         request: Of the task, as it is given to a result backend.
 
     Returns:
-        None where the result must be stored now: it counts for a chord, the task was acknowledged
-        when it started or runs in another process than its worker, or somebody may look for the
-        result when he is told of its end.
+        False where the result must be stored now: it counts for a chord, nobody wants it, the task
+        was acknowledged when it started, or somebody may look for the result when he is told of
+        its end.
     """
-    if request is None or request.chord or request.called_directly:
-        return None
-    holder = _claimant_of(request)
-    if holder is None or not holder[0].is_lasting:
-        return None
+    if request is None or request.chord or request.called_directly or request.ignore_result:
+        return False
     task = app.tasks.get(request.task)
-    if task is None or not task.acks_late or _is_somebody_told(type(task)):
-        return None
-    return holder
+    return task is not None and bool(task.acks_late) and not _is_somebody_told(type(task))
+
+
+def holder_of(request: Any) -> tuple[Claimant, int] | None:
+    """Return who ends the claim of a running task as soon as it has succeeded, and its number.
+
+    None where the task runs in another process than its worker.
+    """
+    holder = _claimant_of(request)
+    return holder if holder is not None and holder[0].is_lasting else None
 
 
 def take_back(request: Any) -> None:

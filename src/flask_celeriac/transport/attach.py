@@ -15,6 +15,7 @@ from .redis import urls
 AMQP = "flask_celeriac.transport.amqp:AMQP"
 CONTROL = "flask_celeriac.transport.control:Control"
 CONSUMER = "flask_celeriac.execute.consumer:Consumer"
+OWN_POOLS = "flask_celeriac.execute.own_pools:OwnPools"
 CLAIMS = "flask_celeriac.execute.claims:Claims"
 _URLS = ("broker_url", "broker_read_url", "broker_write_url")
 
@@ -35,6 +36,7 @@ def attach(celery: Any, configuration: MutableMapping[str, Any]) -> None:
         if url := configuration.get(name):
             configuration[name] = _with_our_scheme(url)
     configuration.setdefault("worker_consumer", CONSUMER)
+    celery.steps["worker"].add(OWN_POOLS)
     celery.steps["consumer"].add(CLAIMS)
     _replace(celery, "amqp", AMQP)
     _replace(celery, "control", CONTROL)

@@ -24,6 +24,12 @@ def note(until_s: float, lost: int) -> None:
     _FORMAT.pack_into(_memory, 0, mine, until_s, max(lost, before if pid == mine else 0))
 
 
+def is_of_parent() -> bool:
+    """Tell whether this process is one of a pool whose worker notes its lease here."""
+    pid, _, _ = _FORMAT.unpack_from(_memory)
+    return bool(pid == os.getppid())
+
+
 def is_doubtful(number: int) -> bool:
     """Tell whether the worker may have lost a claim; False but in a process of its pool."""
     pid, until_s, lost = _FORMAT.unpack_from(_memory)
