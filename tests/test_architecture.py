@@ -24,7 +24,7 @@ NAME = "flask_celeriac"
 #: Each part may import from itself and from the rows above its own: the parts of one row, so also
 #: the doors, do not know each other.
 ROWS = (
-    ("errors", "native_thread", "wake"),
+    ("errors", "kombu_json", "native_thread", "wake"),
     ("settings", "embedded", "health"),
     ("transport",),
     ("record",),
@@ -38,7 +38,8 @@ ROWS = (
 )
 #: What a plain Celery app, a probe or a script can use.
 WITHOUT_FLASK = (
-    *("errors", "native_thread", "wake", "settings", "embedded", "health", "transport", "record"),
+    *("errors", "kombu_json", "native_thread", "wake"),
+    *("settings", "embedded", "health", "transport", "record"),
 )
 LONGEST_MODULE = 400
 

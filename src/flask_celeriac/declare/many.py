@@ -11,8 +11,9 @@ from redis import RedisError
 
 from flask_celeriac.enqueue.call import Call, new_ids
 from flask_celeriac.enqueue.encoding import body_of as any_body_of
-from flask_celeriac.enqueue.encoding import is_json_stock, stock_body_of
+from flask_celeriac.enqueue.encoding import stock_body_of
 from flask_celeriac.errors import ArgumentsNotJSON, NotAllSent
+from flask_celeriac.kombu_json import is_stock
 
 from .arguments import Arguments, arguments_of
 from .result import AsyncResults
@@ -64,7 +65,7 @@ def _send_in_batches(
 
 
 def _messages(task: Any, call: Call, every: Sequence[Arguments], ids: Sequence[str]) -> list[bytes]:
-    message, body_of = call.message, stock_body_of if is_json_stock() else any_body_of
+    message, body_of = call.message, stock_body_of if is_stock() else any_body_of
     made: list[bytes] = []
     try:
         for id_, (args, kwargs) in zip(ids, every, strict=True):

@@ -10,9 +10,10 @@ from typing import Any
 
 from celery.utils.time import maybe_make_aware
 
+from flask_celeriac.kombu_json import text_to_json, to_json
+
 from .direct import DirectSender
 from .encoding import body_of, brief_args, brief_kwargs
-from .template import text_to_json, to_json
 from .ways import Way
 
 
@@ -88,7 +89,7 @@ class Call:
 
         Args:
             tag: A UUID of this message.
-            body_of: `encoding.stock_body_of` where `encoding.is_json_stock` was asked.
+            body_of: `encoding.stock_body_of` where `kombu_json.is_stock` was asked.
 
         Raises:
             TypeError: They do not fit the function.

@@ -7,20 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from json import encoder
 from operator import itemgetter
 from typing import Any
 from uuid import uuid4
 
-from kombu.utils.json import JSONEncoder
+from flask_celeriac.kombu_json import to_json
 
 #: The header that `declare.carry` fills.
 OUR_HEADER = "celeriac"
-
-#: The JSON of a value, by kombu's rules: `kombu.utils.json.dumps`, which makes an encoder a call.
-to_json: Callable[[Any], str] = JSONEncoder().encode
-#: The same of a text, five times as fast.
-text_to_json: Callable[[str], str] = encoder.encode_basestring_ascii
 
 _MARK = uuid4().hex
 _GAP = re.compile(f'"{_MARK}-(\\w+)"')

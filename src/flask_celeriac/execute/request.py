@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from celery.app.task import Context
@@ -153,7 +154,7 @@ class Request(celery_request.Request):
             return
         self.acknowledged = True
         self._note_run()
-        self._when_stored(lambda: self.message.ack_log_error(logger, self.connection_errors))
+        self._when_stored(partial(self.message.ack_log_error, logger, self.connection_errors))
 
     def reject(self, requeue: bool = False) -> None:
         """As in Celery; what ended its process too often becomes a dead letter."""
@@ -165,7 +166,7 @@ class Request(celery_request.Request):
         elif self._is_storing and not requeue and not self.acknowledged:
             self.acknowledged = True
             self._when_stored(
-                lambda: self.message.reject_log_error(logger, self.connection_errors, requeue)
+                partial(self.message.reject_log_error, logger, self.connection_errors, requeue)
             )
             self.send_event("task-rejected", requeue=requeue)
         else:

@@ -7,6 +7,7 @@ differs is how it waits (one connection for the process) and how it stores (one 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from typing import Any, cast
@@ -18,6 +19,7 @@ from kombu.utils.encoding import bytes_to_str
 from redis import Connection, SSLConnection
 from redis.sentinel import Sentinel, SentinelManagedConnection
 
+from flask_celeriac.kombu_json import is_stock, to_json
 from flask_celeriac.transport.redis.errors import heeding
 from flask_celeriac.transport.redis.outcome import Outcome
 from flask_celeriac.transport.redis.sentinels import asking_options
@@ -210,6 +212,18 @@ class _Celeriac(_StockRedis):  # type: ignore[misc]
     @cached_property
     def _is_extended(self) -> bool:
         return bool(self.app.conf.result_extended)
+
+    def encode(self, data: Any) -> Any:
+        """As in Celery."""
+        if self._is_plain_json:
+            # What can not be encoded fails below, as in Celery.
+            with suppress(Exception):
+                return to_json(data)
+        return super().encode(data)
+
+    @cached_property
+    def _is_plain_json(self) -> bool:
+        return self.serializer == "json" and not self.compression and is_stock()
 
     def on_chord_part_return(
         self, request: Any, state: str, result: Any, propagate: Any = None, **kwargs: Any

@@ -21,6 +21,7 @@ from kombu.utils.json import dumps
 from flask_celeriac.errors import Unroutable
 
 from .consuming import ConsumingChannel
+from .message import Message
 from .messages import PUBLISH_TOKEN, Unreadable, delay_of, delay_until
 from .qos import QoS
 
@@ -32,6 +33,7 @@ class Channel(ConsumingChannel):
     """Publishes and consumes; what it takes is written down for its process."""
 
     QoS = QoS
+    Message = Message
     supports_batch_publish = False
     _has_route = False
 

@@ -15,6 +15,7 @@ from typing import Any
 from redis.exceptions import NoScriptError, RedisError
 
 from . import scripts
+from .claimant import Claimant
 from .hand import Hand
 from .messages import ORIGIN, Unreadable, decoded, delay_of, task_id_of
 from .placed import PlacedChannel
@@ -46,6 +47,7 @@ class ConsumingChannel(PlacedChannel):
         self._cancelled: set[str] = set()
         self._cancellations = 0
         self._own_hand = Hand()
+        self._consumed: frozenset[str] = frozenset()
         # As of the claim that is on its way, and as the server knows.
         self._slots: int | None = None
         self._known_slots: int | None = None
@@ -57,7 +59,14 @@ class ConsumingChannel(PlacedChannel):
         """Consume from *queue*; without acknowledgement nothing is written down."""
         self._keeps[queue] = not no_ack
         self._has_looked_in_vain = False
-        return super().basic_consume(queue, no_ack, callback, consumer_tag, **kwargs)
+        tag = super().basic_consume(queue, no_ack, callback, consumer_tag, **kwargs)
+        self._consumed = frozenset(self.active_queues)
+        return tag
+
+    def basic_cancel(self, consumer_tag: str) -> None:
+        """As in kombu."""
+        super().basic_cancel(consumer_tag)
+        self._consumed = frozenset(self.active_queues)
 
     @property
     def is_claiming(self) -> bool:
@@ -80,7 +89,7 @@ class ConsumingChannel(PlacedChannel):
     @property
     def can_deliver(self) -> bool:
         """Whether there is a message in hand, and room for it."""
-        return self.has_in_hand and bool(self.active_queues) and self.qos.has_room()
+        return self.has_in_hand and bool(self._consumed) and self.qos.has_room()
 
     @property
     def _hand(self) -> Hand:
@@ -215,34 +224,30 @@ class ConsumingChannel(PlacedChannel):
 
     def deliver_in_hand(self) -> bool:
         """Deliver what was taken while there is room, for a moment; return whether any was."""
-        claimant = self.known_claimant
-        if claimant is None or not self.active_queues:
+        if not self.has_in_hand or not self._consumed:
             return False
-        hand = self._hand
-        if not len(hand):
-            return False
+        claimant, hand = self.claimant, self._hand
         if claimant.is_leaving:
             self._return_undelivered(hand.take_last(len(hand)))
             return False
         until_s, is_any = monotonic() + _DELIVERING_S, False
         while self.qos.has_room() and (delivery := hand.take()) is not None:
-            if self._is_unwanted(delivery):
+            if self._is_unwanted(delivery, claimant):
                 self._return_undelivered([delivery])
                 continue
             is_any = True
             self._deliver(delivery)
-            if monotonic() > until_s or (self.wants_more and not self._in_poll):
+            if monotonic() > until_s or (not self._in_poll and self.wants_more):
                 # There is more to be done than this.
                 self.connection.cycle.wake()
                 break
         return is_any
 
-    def _is_unwanted(self, delivery: Delivery) -> bool:
+    def _is_unwanted(self, delivery: Delivery, claimant: Claimant) -> bool:
         """It waited in hand: for minutes, or through a freeze, until a signal to end came, or until
         its queue is consumed no more.
         """
-        claimant = self.claimant
-        if delivery.queue not in self.active_queues:
+        if delivery.queue not in self._consumed:
             return True
         return claimant.is_lasting and (claimant.is_leaving or not claimant.has(delivery.number))
 

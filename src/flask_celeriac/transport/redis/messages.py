@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from kombu.utils.json import loads
+from flask_celeriac.kombu_json import from_json
 
 #: Property of a delivered message: the delivery tag that its producer gave it, which stays with
 #: the message through redeliveries and is another one for each publish.
@@ -27,7 +27,7 @@ def decoded(body: bytes) -> dict[str, Any]:
         ValueError: It is none; says what is wrong.
     """
     try:
-        message = loads(body.decode())
+        message = from_json(body.decode())
     except Exception as error:
         raise ValueError(f"not JSON: {error}") from error
     if not isinstance(message, dict) or not isinstance(message.get("properties"), dict):
