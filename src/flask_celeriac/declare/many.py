@@ -10,10 +10,7 @@ from kombu.exceptions import EncodeError, OperationalError
 from redis import RedisError
 
 from flask_celeriac.enqueue.call import Call, new_ids
-from flask_celeriac.enqueue.encoding import body_of as any_body_of
-from flask_celeriac.enqueue.encoding import stock_body_of
 from flask_celeriac.errors import ArgumentsNotJSON, NotAllSent
-from flask_celeriac.kombu_json import is_stock
 
 from .arguments import Arguments, arguments_of
 from .result import AsyncResults
@@ -65,12 +62,12 @@ def _send_in_batches(
 
 
 def _messages(task: Any, call: Call, every: Sequence[Arguments], ids: Sequence[str]) -> list[bytes]:
-    message, body_of = call.message, stock_body_of if is_stock() else any_body_of
+    message = call.message
     made: list[bytes] = []
     try:
         for id_, (args, kwargs) in zip(ids, every, strict=True):
             # An id that is new here names its message and its publish as well.
-            made.append(message(id_, args, kwargs, id_, body_of=body_of))
+            made.append(message(id_, args, kwargs, id_))
     except (EncodeError, TypeError) as error:
         raise _named(task, len(made), error) from error
     return made

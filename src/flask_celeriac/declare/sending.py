@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask_celeriac.enqueue import originals
-from flask_celeriac.enqueue.call import Call, new_ids, sending_of
+from flask_celeriac.enqueue.call import Call, new_id, sending_of
 from flask_celeriac.enqueue.direct import DirectSender
 from flask_celeriac.enqueue.ways import OPTIONS
 
@@ -34,9 +34,9 @@ def send(
     call = call_of(task, below, options)
     if call is None:
         return None
-    new_id, tag = new_ids(2)
-    task_id = options.get("task_id") or new_id
-    # The tag is new for each message, and so names the publish as well.
+    # What is new for each message names its publish as well, and the task where that has no name.
+    tag = new_id()
+    task_id = options.get("task_id") or tag
     call.publish((call.message(task_id, args, kwargs, tag),), tag)
     result = task.AsyncResult(task_id)
     result.ignored = call.way.ignore_result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from os import urandom
@@ -13,7 +13,7 @@ from celery.utils.time import maybe_make_aware
 from flask_celeriac.kombu_json import text_to_json, to_json
 
 from .direct import DirectSender
-from .encoding import body_of, brief_args, brief_kwargs
+from .encoding import brief_args, brief_kwargs
 from .ways import Way
 
 
@@ -83,13 +83,11 @@ class Call:
         tag: str,
         *,
         group_index: int | None = None,
-        body_of: Callable[[Any, Any], str] = body_of,
     ) -> bytes:
         """Check and encode the arguments of one task; return its message.
 
         Args:
             tag: A UUID of this message.
-            body_of: `encoding.stock_body_of` where `kombu_json.is_stock` was asked.
 
         Raises:
             TypeError: They do not fit the function.
@@ -98,7 +96,7 @@ class Call:
         if self._check is not None:
             self._check(*args, **kwargs)
         # First, since it is what fails.
-        body = body_of(args, kwargs)
+        body = self._sender.body_of(args, kwargs)
         id_ = text_to_json(task_id)
         return self._fill(
             {
@@ -124,6 +122,11 @@ class Call:
 
 def _to_json(value: Any) -> str:
     return "null" if value is None else to_json(value)
+
+
+def new_id() -> str:
+    """Return a random UUID of version 4."""
+    return _uuid4(urandom(16).hex())
 
 
 def new_ids(count: int) -> list[str]:

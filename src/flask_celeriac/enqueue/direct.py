@@ -11,8 +11,10 @@ from typing import Any
 
 from kombu.entity import maybe_delivery_mode
 
+from flask_celeriac.kombu_json import is_stock
 from flask_celeriac.transport.redis.channel import Channel
 
+from . import encoding
 from .template import OUR_HEADER, Template, gap
 from .ways import Way, Ways
 
@@ -40,6 +42,7 @@ class DirectSender:
         conf = celery.conf
         self.celery, self.ways = celery, Ways(celery)
         self.levels = conf.task_repr_maxlevels
+        self.body_of = encoding.stock_body_of if is_stock() else encoding.body_of
         self._wait_s = conf.broker_pool_acquire_timeout
         self._is_repeated = bool(conf.task_publish_retry)
         self._policy = dict(conf.task_publish_retry_policy)
@@ -106,6 +109,15 @@ class DirectSender:
             policy = self._policy
             # kombu's producer does so: connecting, too, ends by this policy.
             connection.transport_options.update(policy)
+            if policy.get("max_retries") and connection.connected:
+                try:
+                    # Most need no more than that, and `ensure` is not for nothing.
+                    act(connection.default_channel)
+                    return
+                except connection.recoverable_connection_errors:
+                    connection.maybe_switch_next()
+                    connection.collect()
+                policy = {**policy, "max_retries": policy["max_retries"] - 1}
         connection.ensure(revived, lambda: act(connection.default_channel), **policy)()
 
     def _make(self, task: Any, way: Way, channel: Channel, has_header: bool) -> Template:

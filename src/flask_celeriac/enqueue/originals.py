@@ -51,4 +51,7 @@ send_task = _ORIGINALS[2][2]
 
 def are_in_place() -> bool:
     """Tell whether nobody has replaced any of them."""
-    return all(getattr(owner, name) is function for owner, name, function in _ORIGINALS)
+    for owner, name, function in _ORIGINALS:  # noqa: SIM110 - a generator takes twice as long
+        if getattr(owner, name) is not function:
+            return False
+    return True

@@ -23,6 +23,7 @@ from flask_celeriac.transport.redis import urls
 from flask_celeriac.transport.redis.transport import Transport
 
 from . import encoding, originals
+from .live_settings import LiveSettings
 
 #: Options of `apply_async` that are understood here.
 OPTIONS = frozenset(
@@ -67,6 +68,7 @@ class Ways:
         self._celery, self.amqp = celery, celery.amqp
         self._conf = celery.conf
         self._send_message = self.amqp.send_task_message
+        self._settings = LiveSettings(celery)
         self._is_plain = self._has_plain_parts()
         self._defaults: dict[str, tuple[Any, Mapping[str, Any] | None]] = {}
         self._pool: Any = None
@@ -109,10 +111,10 @@ class Ways:
 
     def _is_unchanged(self) -> bool:
         """Tell whether nothing asks for Celery's path that may change from message to message."""
-        conf, amqp = self._conf, self.amqp
+        amqp = self.amqp
         return not (
-            conf.task_always_eager
-            or conf.task_send_sent_event
+            self._settings["task_always_eager"]
+            or self._settings["task_send_sent_event"]
             or amqp.router.routes
             or amqp.send_task_message is not self._send_message
             or type(self._celery.backend).on_task_call not in _DOES_NOTHING
@@ -127,7 +129,7 @@ class Ways:
 
     def _queue(self, name: Any) -> Queue | None:
         """Return the queue that Celery finds, or makes, by its name; None: left to Celery."""
-        name = name or self._conf.task_default_queue
+        name = name or self._settings["task_default_queue"]
         try:
             queue = self.amqp.queues[name] if isinstance(name, str) else None
         except KeyError:

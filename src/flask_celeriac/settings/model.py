@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .masking import mask_url
@@ -108,10 +108,13 @@ class Settings:
     state_dir: str | None = None
     require_durable: bool = False
 
-    @property
-    def is_carried_by_us(self) -> bool:
-        """Whether messages travel by our Redis transport; the embedded server's do."""
-        return self.transport == "celeriac" and family_of(self.broker_url or "redis://") == "redis"
+    #: Whether messages travel by our Redis transport; the embedded server's do.
+    is_carried_by_us: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        is_redis = family_of(self.broker_url or "redis://") == "redis"
+        # Asked for each message that is sent.
+        object.__setattr__(self, "is_carried_by_us", self.transport == "celeriac" and is_redis)
 
     @property
     def is_kept_by_us(self) -> bool:

@@ -21,9 +21,11 @@ from kombu.utils.json import dumps
 from flask_celeriac.errors import Unroutable
 
 from .consuming import ConsumingChannel
+from .line import Line, is_watched
 from .message import Message
 from .messages import PUBLISH_TOKEN, Unreadable, delay_of, delay_until
 from .qos import QoS
+from .store import MessageStore
 
 # Tokens that somebody chose, such as that of a chain's link: 24 hours.
 _CHOSEN_TOKEN_S = 86400.0
@@ -39,6 +41,8 @@ class Channel(ConsumingChannel):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._declared: dict[str, Queue] = {}
+        self._line: Line | None = None
+        self._line_store: MessageStore
         super().__init__(*args, **kwargs)
 
     def basic_publish(
@@ -119,7 +123,7 @@ class Channel(ConsumingChannel):
             token: Names this publish: a repetition with the same one adds nothing.
         """
         of_all = {"properties": {"priority": priority}}
-        self.store.publish_many(
+        self._publisher.publish_many(
             queue,
             bodies,
             step=self.priority(self._get_message_priority(of_all, reverse=False)),
@@ -128,6 +132,17 @@ class Channel(ConsumingChannel):
             token_s=self.publish_token_s,
         )
         self._let_expire(queue)
+
+    @property
+    def _publisher(self) -> MessageStore:
+        """The messages, through a connection that nobody else uses meanwhile."""
+        if is_watched():
+            return self.store
+        line = self._line
+        if line is None or not line.is_of(self.pool):
+            line = self._line = Line(self.pool)
+            self._line_store = MessageStore(self.store.client, self.layout, line.run)
+        return self._line_store
 
     def _put_fanout(
         self, exchange: str, message: dict[str, Any], routing_key: str, **kwargs: Any

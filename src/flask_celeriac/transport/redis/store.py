@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from redis import Redis
@@ -21,16 +22,20 @@ class MessageStore:
     Args:
         client: Must add no key prefix and decode nothing.
         layout: How keys are named.
+        run: Runs scripts in place of the client's connections.
 
     Every method raises `redis.exceptions.RedisError` where the server does not answer or refuses;
     it may then have done its work or not. All but `publish`, `publish_many` and `claim` are safe
     to repeat; the first two are with a token.
     """
 
-    def __init__(self, client: Redis, layout: Layout) -> None:
+    def __init__(
+        self, client: Redis, layout: Layout, run: Callable[..., Any] | None = None
+    ) -> None:
         # The stubs of redis-py allow for clients that decode.
         self.client: Any = client
         self.layout = layout
+        self._run_script = run or partial(scripts.run, client)
 
     def publish(
         self,
@@ -352,7 +357,7 @@ class MessageStore:
         return found
 
     def _run(self, name: str, *arguments: Any) -> Any:
-        return scripts.run(self.client, name, *self.layout.fixed(), *arguments)
+        return self._run_script(name, *self.layout.fixed(), *arguments)
 
 
 def _literally(text: str) -> str:
