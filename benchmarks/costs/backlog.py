@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
+from benchmarks.copies import copies
 from benchmarks.rounds import Plan, one_side
 from benchmarks.side import Side
 from benchmarks.spread import estimate, median
@@ -100,24 +99,17 @@ def _fill(side: Side, waiting: int, delayed: int) -> float:
     """Put copies of a real message there; return the seconds that took."""
     side.hold()
     side.ask("send", count=1)
-    body = side.redis.lindex("celery", 0).decode()
+    message: Any = side.redis.lindex("celery", 0)
     side.release()
     side.wait_until_drained()
     began = time.perf_counter()
-    copies = _copies(body)
+    bodies = copies(message)
     for _ in range(0, waiting, _AT_ONCE):
-        side.redis.lpush(_QUEUE, *islice(copies, _AT_ONCE))
+        side.redis.lpush(_QUEUE, *islice(bodies, _AT_ONCE))
     due_ms = int(time.time() * 1000) + _FAR_MS
     for first in range(0, delayed, _AT_ONCE):
-        entries = islice(copies, min(_AT_ONCE, delayed - first))
-        scores = {f"{_QUEUE}\n0\n{copy}": due_ms + i for i, copy in enumerate(entries, first)}
+        entries = islice(bodies, min(_AT_ONCE, delayed - first))
+        head = f"{_QUEUE}\n0\n".encode()
+        scores = {head + entry: due_ms + i for i, entry in enumerate(entries, first)}
         side.redis.zadd(f"{namespace()}delayed", scores)
     return time.perf_counter() - began
-
-
-def _copies(body: str) -> Iterator[str]:
-    """Yield messages that differ in what must differ: the id of the task."""
-    id_ = body.partition('"id": "')[2].partition('"')[0]
-    parts = body.split(id_)
-    while True:
-        yield str(uuid4()).join(parts)
