@@ -11,7 +11,7 @@ DEMO := examples/flask-celery-demo
 # Tests mostly wait; what they share (a server, an application's folder) is shared within a file.
 SIDE_BY_SIDE := -n 3 --dist loadfile
 
-.PHONY: help demo test chaos lint format types bench soak clean
+.PHONY: help demo test chaos lint format types bench bench-growth soak clean
 
 help:
 	@echo 'make demo    set up and run the demo; Ctrl-C stops it (ARGS="--port 5001")'
@@ -20,6 +20,7 @@ help:
 	@echo 'make lint    ruff: rules and format'
 	@echo 'make types   mypy (strict) and pyright'
 	@echo 'make bench   benchmarks beside plain Celery (ARGS="--costs": what a task costs in Redis)'
+	@echo 'make bench-growth  how the cost of a task grows with messages, workers and queues: a table and a picture'
 	@echo 'make soak    20 minutes of load and faults: nothing lost, stuck or doubled (ARGS="--minutes 5")'
 	@echo 'make clean   remove what the others made'
 
@@ -47,6 +48,9 @@ types: $(VENV)/types
 
 bench: $(VENV)/test
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-growth: $(VENV)/soak
+	$(BIN)/python -m benchmarks.growth $(ARGS)
 
 soak: $(VENV)/soak
 	$(BIN)/python -m benchmarks.soak $(ARGS)
