@@ -123,6 +123,70 @@ def test_a_purge_deletes_what_waits_in_one_queue(store, claim) -> None:
     assert store.parked() == {}
 
 
+def delay_many(store, queue, count):
+    for start in range(0, count, 500):
+        bodies = [b"%d" % number for number in range(start, start + 500)]
+        store.publish_many(queue, [queue.encode() + body for body in bodies], delay_s=60)
+
+
+def test_a_purge_finds_all_that_is_delayed_among_many(store) -> None:
+    delay_many(store, "q", 4000)
+    delay_many(store, "other", 3000)
+    store.publish("q", b"ready")
+    assert store.purge("q") == 4001
+    assert store.purge("q") == 0
+    assert store.client.zcard(f"{store.layout.namespace}delayed") == 3000
+    assert store.purge("other") == 3000
+
+
+def test_a_purge_of_a_queue_without_delays_looks_at_none(store, monkeypatch) -> None:
+    delay_many(store, "other", 3000)
+    calls = []
+    run = store._run_script
+
+    def counted(name, *arguments):
+        calls.append(name)
+        return run(name, *arguments)
+
+    monkeypatch.setattr(store, "_run_script", counted)
+    before = scanned(store)
+    assert store.purge("q") == 0
+    assert (calls, scanned(store)) == (["purge_delayed", "purge"], before)
+    assert store.purge("other") == 3000
+    assert scanned(store) > before
+    after = scanned(store)
+    assert store.purge("other") == 0
+    assert scanned(store) == after
+
+
+def scanned(store):
+    found = store.client.info("commandstats").get("cmdstat_zscan", {"calls": 0})
+    return found["calls"]
+
+
+def test_what_is_delayed_during_a_purge_is_found_by_the_next(store, monkeypatch) -> None:
+    delay_many(store, "q", 3000)
+    run = store._run_script
+    publish = store.publish
+
+    def with_another(name, *arguments):
+        answer = run(name, *arguments)
+        if name == "purge_delayed":
+            monkeypatch.undo()
+            publish("q", b"another", delay_s=60)
+        return answer
+
+    monkeypatch.setattr(store, "_run_script", with_another)
+    deleted = store.purge("q")
+    assert deleted + store.purge("q") == 3001
+
+
+def test_a_message_that_was_deferred_is_purged_as_well(store, claim) -> None:
+    store.publish("q", b"one")
+    store.defer("one", claim().deliveries[0].number, 60)
+    assert store.purge("q") == 1
+
+
 def test_an_export_leaves_nothing_that_a_stock_worker_would_not_find(
     store, claim, end_lease, let_die
 ) -> None:

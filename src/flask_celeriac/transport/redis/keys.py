@@ -9,6 +9,7 @@ All but the ready lists begin with ``<global_keyprefix>celeriac:<version>:``.
     patience              string  half a lease        as long as it is there, ended leases wait
     slots                 hash    until left, reaped  incarnation -> how many claims it runs
     delayed               zset    until due           entry -> due time (ms)
+    delaying              hash    until purged        queue -> how many were delayed for it
     attempts              hash    settled, or 7 days  SHA-1 of a body -> starts that killed, or 0
     suspects:<queue>      list    until taken         entries with two such starts
     suspect               hash    until settled       incarnation -> number of its one suspect

@@ -13,6 +13,7 @@ from .layout import TOKEN_S, Layout, to_ms
 from .outcome import Ending, Outcome
 from .replies import Claimed, DeadLetter, Renewed, claimed, dead_letter
 
+_PORTION = 1000
 _KILLED = "its process ended while it ran, {most} times"
 
 
@@ -310,10 +311,20 @@ class MessageStore:
     def purge(self, queue: str) -> int:
         """Delete what waits in *queue*: ready, delayed, suspected and parked.
 
+        Delayed messages are looked at in portions, so that the server answers others meanwhile.
+
         Returns:
             How many messages were deleted. Claimed ones and dead letters stay.
         """
-        return int(self._run("purge", queue, ",".join(str(step) for step in self.layout.steps)))
+        total, cursor, seen = 0, b"0", b""
+        while True:
+            cursor, count, seen = self._run("purge_delayed", queue, cursor, seen, _PORTION)
+            total += int(count)
+            if cursor == b"0":
+                break
+        # After those: what has become due meanwhile is ready.
+        steps = ",".join(str(step) for step in self.layout.steps)
+        return total + int(self._run("purge", queue, steps))
 
     def export(self) -> int:
         """Move all that Celery's own transport would not find into the ready lists.

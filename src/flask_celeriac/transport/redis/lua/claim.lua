@@ -141,7 +141,13 @@ for i, message in ipairs(taken) do
 end
 
 if #taken >= limit then
-  for _, queue in ipairs(queues) do
+  local bells = {}
+  for i, queue in ipairs(queues) do
+    bells[i] = ns .. 'bell:' .. queue
+  end
+  -- In a busy queue it is rung already.
+  local is_any_silent = #bells > 0 and redis.call('EXISTS', unpack(bells)) < #bells
+  for _, queue in ipairs(is_any_silent and queues or {}) do
     local keys = {}
     for i, step in ipairs(steps) do
       keys[i] = ready_key(queue, step)

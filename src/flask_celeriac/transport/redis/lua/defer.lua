@@ -3,9 +3,11 @@
 -- Lets a claimed message wait: it was published by somebody who does not let the server do it.
 --   claims:<incarnation>  hash  the number leaves
 --   delayed               zset  gets the entry
+--   delaying              hash  counts it for its queue
 local entry = take_claim(ARGV[3], ARGV[4])
 if not entry then
   return 0
 end
-redis.call('ZADD', ns .. 'delayed', now_ms() + tonumber(ARGV[5]), entry)
+local queue = from_entry(entry)
+delay(now_ms() + tonumber(ARGV[5]), queue, entry)
 return 1

@@ -2,7 +2,7 @@
 --
 -- The way back to Celery's own transport: what is delayed or parked, and the suspects of the named queues, go into
 -- the ready lists, where a stock worker finds them. A delayed message keeps its ETA in its headers.
---   delayed                     zset  emptied
+--   delayed, delaying           zset, hash  emptied
 --   parked                      set   emptied
 --   parked:<task>               list  emptied
 --   suspects:<queue>            list  emptied
@@ -21,6 +21,9 @@ for _, entry in ipairs(redis.call('ZRANGE', ns .. 'delayed', 0, limit - 1)) do
   redis.call('ZREM', ns .. 'delayed', entry)
   push(entry)
   count = count + 1
+end
+if redis.call('EXISTS', ns .. 'delayed') == 0 then
+  redis.call('DEL', ns .. 'delaying')
 end
 for _, task in ipairs(redis.call('SMEMBERS', ns .. 'parked')) do
   while count < limit do

@@ -40,6 +40,12 @@ local function ring(queue)
   end
 end
 
+-- Who purges the queue learns that there is something to look for.
+local function delay(due_ms, queue, entry)
+  redis.call('ZADD', ns .. 'delayed', due_ms, entry)
+  redis.call('HINCRBY', ns .. 'delaying', queue, 1)
+end
+
 local function is_there(name)
   return redis.call('EXISTS', ns .. name) == 1
 end

@@ -3,6 +3,7 @@
 -- Adds messages in their order, all at once or all after the same delay. At most 1000, since Lua's stack has an end.
 --   <queue>[<separator><step>]  list    gets the bodies, left
 --   delayed                     zset    gets the entries at their due time, when delay_ms is above 0
+--   delaying                    hash    counts them for the queue
 --   token:<token>               string  lives token_ms; no token when empty
 --   bell:<queue>                list    rung
 local queue, step, delay_ms = ARGV[3], ARGV[4], tonumber(ARGV[5])
@@ -14,7 +15,7 @@ end
 if delay_ms > 0 then
   local due_ms = now_ms() + delay_ms
   for place = 8, #ARGV do
-    redis.call('ZADD', ns .. 'delayed', due_ms, to_entry(queue, step, ARGV[place]))
+    delay(due_ms, queue, to_entry(queue, step, ARGV[place]))
   end
 else
   local pushed = redis.pcall('LPUSH', ready_key(queue, step), unpack(ARGV, 8))

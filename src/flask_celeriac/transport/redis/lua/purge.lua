@@ -1,10 +1,10 @@
 -- purge(queue, steps) -> how many messages were deleted
 --
--- Deletes what waits in a queue: ready, delayed, suspected, parked. Claimed messages and dead letters stay.
+-- Deletes what waits in a queue: ready, suspected, parked. Claimed messages and dead letters stay; for delayed ones see
+-- purge_delayed.
 --   <queue>[<separator><step>]  list  deleted
 --   suspects:<queue>            list  deleted
---   delayed                     zset  entries of the queue leave
---   parked, parked:<task>       set, list   likewise
+--   parked, parked:<task>       set, list   entries of the queue leave
 local queue, count = ARGV[3], 0
 for step in string.gmatch(ARGV[4], '[^,]+') do
   count = count + redis.call('LLEN', ready_key(queue, step))
@@ -12,11 +12,6 @@ for step in string.gmatch(ARGV[4], '[^,]+') do
 end
 count = count + redis.call('LLEN', ns .. 'suspects:' .. queue)
 redis.call('DEL', ns .. 'suspects:' .. queue)
-for _, entry in ipairs(redis.call('ZRANGE', ns .. 'delayed', 0, -1)) do
-  if from_entry(entry) == queue then
-    count = count + redis.call('ZREM', ns .. 'delayed', entry)
-  end
-end
 for _, task in ipairs(redis.call('SMEMBERS', ns .. 'parked')) do
   for _, entry in ipairs(redis.call('LRANGE', ns .. 'parked:' .. task, 0, -1)) do
     if from_entry(entry) == queue then
