@@ -11,7 +11,7 @@ DEMO := examples/flask-celery-demo
 # Tests mostly wait; what they share (a server, an application's folder) is shared within a file.
 SIDE_BY_SIDE := -n 3 --dist loadfile
 
-.PHONY: help demo test chaos lint format types bench bench-growth soak clean
+.PHONY: help demo test chaos lint format types bench bench-growth bench-peers soak clean
 
 help:
 	@echo 'make demo    set up and run the demo; Ctrl-C stops it (ARGS="--port 5001")'
@@ -21,6 +21,7 @@ help:
 	@echo 'make types   mypy (strict) and pyright'
 	@echo 'make bench   benchmarks beside plain Celery (ARGS="--costs": what a task costs in Redis)'
 	@echo 'make bench-growth  how the cost of a task grows with messages, workers and queues: a table and a picture'
+	@echo 'make bench-peers  Flask-Celeriac beside other task queues, each in an environment of its own'
 	@echo 'make soak    20 minutes of load and faults: nothing lost, stuck or doubled (ARGS="--minutes 5")'
 	@echo 'make clean   remove what the others made'
 
@@ -52,11 +53,14 @@ bench: $(VENV)/test
 bench-growth: $(VENV)/soak
 	$(BIN)/python -m benchmarks.growth $(ARGS)
 
+bench-peers: $(VENV)/test
+	$(BIN)/python -m benchmarks.peers $(ARGS)
+
 soak: $(VENV)/soak
 	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/made:
 	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer is needed; name it with: make PYTHON=/path/to/python3' >&2; exit 1; }
