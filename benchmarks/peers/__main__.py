@@ -16,7 +16,6 @@ from typing import Any
 
 from . import figures, table
 from .catalogue import BASELINE, SYSTEMS
-from .figures import LIMIT
 from .measures import WHAT, Sizes
 from .turns import Turns
 
@@ -27,9 +26,11 @@ _QUICK = {"turns": 1, "tasks": 300, "trips": 30, "web_seconds": 0.5}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, write the JSON file and print the tables; 1 if a system failed."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     if options.quick:
-        vars(options).update(_QUICK)
+        parser.set_defaults(**_QUICK)
+        options = parser.parse_args(arguments)
     began_at = datetime.now(UTC)
     sizes = Sizes(options.tasks, options.trips, options.web_seconds, options.connections)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
@@ -39,22 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     loads.append(os.getloadavg())
     about = _about(options, began_at, loads, turns)
     failed = {name: reason for turn in found for name, reason in turn.failed.items()}
-    results = {"about": about, "measures": _in_order(figures.summary(found)), "failed": failed}
+    results = {"about": about, "measures": figures.summary(found), "failed": failed}
     options.results.mkdir(parents=True, exist_ok=True)
     path = options.results / f"peers-{began_at:%Y%m%dT%H%M%SZ}.json"
     path.write_text(json.dumps({**results, "turns": [*map(asdict, found)]}, indent=1))
     print(table.render(results))
     print(f"\nWritten to {path}")
     return 1 if failed else 0
-
-
-def _in_order(measures: dict[str, Any]) -> dict[str, Any]:
-    """Put systems into the order of the catalogue: turns have others."""
-    order = [LIMIT, *SYSTEMS]
-    return {
-        measure: {name: systems[name] for name in order if name in systems}
-        for measure, systems in measures.items()
-    }
 
 
 def _about(

@@ -45,6 +45,7 @@ _TASKIQ = (
     f"-m taskiq worker {_MODULES}.taskiq:broker --workers 2 --max-async-tasks 100 --no-parse "
     "--log-level WARNING"
 )
+_ARQ = f"-m arq {_MODULES}.arq.WorkerSettings --custom-log-dict {_MODULES}.arq.LOG"
 
 
 def _celery(pool: str, slots: int, flavour: str = "tuned", *, has_web: bool = False) -> System:
@@ -78,7 +79,7 @@ SYSTEMS: dict[str, System] = {
     "taskiq list": System("taskiq", _TASKIQ, 200),
     "taskiq stream": System("taskiq", _TASKIQ, 200, flavour="stream"),
     "saq": System("saq", f"-m saq {_MODULES}.saq.settings --workers 2", 200, scale=0.8),
-    "arq": System("arq", f"-m arq {_MODULES}.arq.WorkerSettings", 200, times=2, scale=0.5),
+    "arq": System("arq", _ARQ, 200, times=2, scale=0.5),
     "rq simple x2": System(
         "rq",
         "-m rq.cli worker --quiet --worker-class rq.SimpleWorker --url {url}",

@@ -149,9 +149,7 @@ def main() -> None:
     """Answer the runner until it closes its end."""
     system = import_module(sys.argv[1])
     if hasattr(system, "opened"):
-        import uvloop
-
-        uvloop.run(_serve_async(system))
+        import_module("uvloop").run(_serve_async(system))
     else:
         asyncio.run(_serve(system))
 

@@ -7,15 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .catalogue import BASELINE
+from .catalogue import BASELINE, SYSTEMS
+from .limit import NAMES, PUSH, PUSH_MANY, RUN_MANY
 from .measures import Measures
 
 #: Which limit a measure is compared with.
-LIMITS = {
-    "enqueue": "LPUSH",
-    "bulk": "LPUSH, pipelined",
-    "drain": "BLPOP, SETEX + PUBLISH, pipelined",
-}
+LIMITS = {"enqueue": PUSH, "bulk": PUSH_MANY, "drain": RUN_MANY}
+#: The order of the tables; what stands behind a comma is one of several of the same.
+_ORDER = ("enqueue", "bulk", "drain", "drain without results", "round trip", "web")
 #: The name under which the limit, and a view without a task, stand beside the systems.
 LIMIT = "limit"
 
@@ -40,12 +39,16 @@ def summary(turns: Sequence[Turn]) -> dict[str, Any]:
     times as fast as the baseline the system was in the same turn, "share" the same of the limit;
     each stands where there is something to compare with.
     """
-    measures: dict[str, Any] = {}
-    for measure in dict.fromkeys(m for turn in turns for each in turn.found.values() for m in each):
-        names = dict.fromkeys(name for turn in turns for name in turn.found)
-        of_systems = {name: _figures(turns, measure, name) for name in names}
+    seen = dict.fromkeys(m for turn in turns for each in turn.found.values() for m in each)
+    measures = {}
+    for measure in sorted(seen, key=_place):
+        of_systems = {name: _figures(turns, measure, name) for name in (LIMIT, *SYSTEMS)}
         measures[measure] = {name: found for name, found in of_systems.items() if found}
     return measures
+
+
+def _place(measure: str) -> int:
+    return _ORDER.index(measure.partition(",")[0]) if measure not in NAMES else -1
 
 
 def _figures(turns: Sequence[Turn], measure: str, name: str) -> dict[str, Any]:

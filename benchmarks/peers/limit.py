@@ -20,6 +20,11 @@ _POP = (b"BLPOP", _QUEUE, b"1")
 _KEEP = (b"SETEX", _KEPT, b"3600", _RESULT)
 _TELL = (b"PUBLISH", _CHANNEL, _RESULT)
 
+#: What is measured: one by one, and as many at once as `_PIPELINED`.
+PUSH, RUN = "LPUSH", "BLPOP, SETEX + PUBLISH"
+PUSH_MANY, RUN_MANY = f"{PUSH}, pipelined", f"{RUN}, pipelined"
+NAMES = (PUSH, RUN, PUSH_MANY, RUN_MANY)
+
 Command = tuple[Any, ...]
 
 
@@ -58,12 +63,12 @@ def measure_limit(url: str, count: int) -> dict[str, dict[str, float]]:
     task = (_POP, _KEEP, _TELL)
     try:
         return {
-            "LPUSH": _rate(count, 1, lambda: connection.ask(*_PUSH)),
-            "BLPOP, SETEX + PUBLISH": _rate(count, 1, lambda: _run_one(connection)),
-            "LPUSH, pipelined": _rate(
+            PUSH: _rate(count, 1, lambda: connection.ask(*_PUSH)),
+            RUN: _rate(count, 1, lambda: _run_one(connection)),
+            PUSH_MANY: _rate(
                 count * 10, _PIPELINED, lambda: connection.ask_all([_PUSH] * _PIPELINED)
             ),
-            "BLPOP, SETEX + PUBLISH, pipelined": _rate(
+            RUN_MANY: _rate(
                 count * 10, _PIPELINED, lambda: connection.ask_all([*task] * _PIPELINED)
             ),
         }

@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.table import aligned
 
 from .figures import LIMIT
+from .limit import NAMES
 
 _LABELS = {
     "tasks_per_s": "tasks/s",
@@ -31,12 +32,22 @@ def render(results: Mapping[str, Any]) -> str:
 def _lines(results: Mapping[str, Any]) -> Iterator[str]:
     yield "Medians over turns, with the least and the most that was seen. Times: how many times as"
     yield "fast as Celery as it comes, in the same turn. Share: of what one process can do (limit)."
-    for measure, systems in results["measures"].items():
+    measures = dict(results["measures"])
+    limits = {name: measures.pop(name) for name in NAMES if name in measures}
+    yield ""
+    yield from aligned(_limit_rows(limits))
+    for measure, systems in measures.items():
         yield ""
         yield from aligned(_rows(measure, systems))
     for name, reason in results["failed"].items():
         yield ""
         yield f"{name} failed: {reason}"
+
+
+def _limit_rows(limits: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    yield "limit", "tasks/s", "least..most"
+    for name, systems in limits.items():
+        yield name, *_spread(systems[LIMIT]["tasks_per_s"])
 
 
 def _rows(measure: str, systems: Mapping[str, Any]) -> Iterator[Sequence[str]]:
@@ -46,10 +57,13 @@ def _rows(measure: str, systems: Mapping[str, Any]) -> Iterator[Sequence[str]]:
     yield [*head, *(_LABELS[figure] for figure in others)]
     for name, figures in systems.items():
         main = figures[first]
-        row = [name if name != LIMIT else "(no system)", _short(main["median"])]
-        row += [f"{_short(main['low'])}..{_short(main['high'])}", _times(main)]
+        row = [name if name != LIMIT else "(no system)", *_spread(main), _times(main)]
         row += [_share(main)] if has_share else []
         yield row + [_short(figures[each]["median"]) if each in figures else "" for each in others]
+
+
+def _spread(figure: Mapping[str, float]) -> tuple[str, str]:
+    return _short(figure["median"]), f"{_short(figure['low'])}..{_short(figure['high'])}"
 
 
 def _times(figure: Mapping[str, float]) -> str:

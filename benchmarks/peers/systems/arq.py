@@ -17,6 +17,9 @@ LEFT = "return redis.call('ZCARD', 'arq:queue')"
 
 uvloop.install()
 
+#: It would write two lines for each task.
+LOG = {"version": 1, "loggers": {"arq": {"level": "WARNING"}}}
+
 #: Its worker and its waiters poll, by default twice a second.
 _POLL_S = 0.005
 _redis = RedisSettings.from_dsn(URL or "redis://127.0.0.1")
