@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.quick:
         parser.set_defaults(**_QUICK)
         options = parser.parse_args(arguments)
+    # So that nothing that was started is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     began_at = datetime.now(UTC)
     sizes = Sizes(options.tasks, options.trips, options.web_seconds, options.connections)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
