@@ -269,3 +269,23 @@ def test_who_is_busy_with_what_is_in_hand_keeps_it(worker: Worker, client: redis
         sharing.stop()
     assert worker.got == list(range(12))
     assert len(worker.hand) > 0
+
+
+def test_what_is_too_much_goes_to_who_is_idle_when_tasks_take_longer(
+    worker: Worker, client: redis.Redis, wait_until: WaitUntil
+) -> None:
+    worker.work(1)
+    for _ in range(5):
+        worker.claimant.hand.note_run(0.05)
+    sharing = Sharing(worker.claimant)
+    try:
+        time.sleep(0.6)
+        worker.claimant.hand.put([])  # as if something was begun
+        assert len(worker.hand) == 9  # nobody else has time for it
+        client.set("celeriac:1:idle:post", "other")
+        wait_until(lambda: len(worker.hand) < 9)
+    finally:
+        sharing.stop()
+    worker.claimant.hand.note_run(0.05)
+    worker.work(19)
+    assert worker.got == list(range(20))

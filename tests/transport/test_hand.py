@@ -94,3 +94,14 @@ def test_none_is_wanted_after_some_were_withheld_until_a_task_has_ended() -> Non
     assert hand.wanted(8) == 0
     hand.note_run(0.001)
     assert hand.wanted(8) == 200
+
+
+def test_what_is_too_much_is_known_when_tasks_take_longer() -> None:
+    hand = Hand(0.1)
+    hand.note_run(0.001)
+    assert hand.wanted(1) == 99
+    hand.put([delivery(number) for number in range(40)])
+    assert hand.excess == 0
+    for _ in range(4):
+        hand.note_run(0.05)
+    assert 36 <= hand.excess <= 39

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from kombu import Connection
 from redis import ConnectionPool, Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from flask_celeriac.transport.redis import line as line_module
 from flask_celeriac.transport.redis import urls
@@ -26,12 +27,12 @@ def pool(redis_url: str) -> Iterator[ConnectionPool]:
 
 @pytest.fixture
 def line(pool: ConnectionPool) -> Line:
-    return Line(pool)
+    return Line(Redis(connection_pool=pool))
 
 
 @pytest.fixture
 def store(pool: ConnectionPool, line: Line) -> MessageStore:
-    return MessageStore(Redis(connection_pool=pool), Layout(), line.run)
+    return MessageStore(Redis(connection_pool=pool), Layout(), line)
 
 
 def test_it_runs_scripts(store: MessageStore) -> None:
@@ -57,13 +58,13 @@ def test_a_connection_that_was_cut_is_made_anew(store: MessageStore) -> None:
 def test_who_is_interrupted_leaves_no_reply_to_the_next(
     store: MessageStore, line: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    store.publish("q", b"one", token="t")
     connection: Any = line._connection
     read = connection.read_response
 
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    store.publish("q", b"one", token="t")
     monkeypatch.setattr(connection, "read_response", interrupted)
     with pytest.raises(KeyboardInterrupt):
         store.publish("q", b"one", token="t")  # 0: was there before
@@ -71,12 +72,25 @@ def test_who_is_interrupted_leaves_no_reply_to_the_next(
     assert store.publish("q", b"two", token="u") is True
 
 
-def test_a_forked_child_does_not_use_it(pool: ConnectionPool, line: Line) -> None:
-    assert line.is_of(pool)
+def test_a_forked_child_has_a_connection_of_its_own(store: MessageStore) -> None:
+    store.publish("q", b"one")
     child = os.fork()
     if not child:
-        os._exit(line.is_of(pool))
+        is_sent = all(store.publish("q", b"child") for _ in range(100))
+        os._exit(not is_sent)
+    assert all(store.publish("q", b"parent") for _ in range(100))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert store.size("q") == 201
+
+
+def test_an_end_is_not_sent_twice_unknown_to_who_sends_it(store: MessageStore) -> None:
+    store.publish("q", b"one")
+    claimed = store.claim("me", {"q": True}, 1, lease_s=60).deliveries[0]
+    assert store.finish("nobody", [(1, None)]) == [0]
+    store.client.client_kill_filter(_type="normal", skipme=True)
+    with pytest.raises(RedisConnectionError):
+        store.finish("me", [(claimed.number, None)])
+    assert store.finish("me", [(claimed.number, None)]) == [1]
 
 
 def test_a_channel_has_one_for_each_pool(redis_url: str) -> None:

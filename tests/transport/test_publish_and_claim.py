@@ -265,3 +265,42 @@ def test_a_release_with_other_keys_shares_ready_messages_and_nothing_else(
     assert coming.claim("one", queue, 10, lease_s=0.001).next_due_s is None
     assert present.reap() == (0, [])
     assert [key for key in client.keys("*") if not key.startswith(b"celeriac:")] == []
+
+
+def bodies_of(found):
+    return [delivery.body for delivery in found.deliveries]
+
+
+def test_what_can_not_begin_at_once_is_shared_with_the_others(store) -> None:
+    store.publish_many("q", [b"%d" % number for number in range(40)])
+    store.claim("other", {"empty": True}, 1, lease_s=60)
+    first = store.claim("one", {"q": True}, 100, room=1, lease_s=60)
+    assert (len(first.deliveries), first.limit) == (20, 20)
+    second = store.claim("other", {"q": True}, 100, room=1, lease_s=60)
+    assert len(second.deliveries) == 10
+    assert bodies_of(first)[0] == b"0"
+    assert bodies_of(second)[0] == b"20"
+
+
+def test_what_can_begin_at_once_is_not_shared(store) -> None:
+    store.publish_many("q", [b"%d" % number for number in range(10)])
+    for name in ("two", "three", "four"):
+        store.claim(name, {"empty": True}, 1, lease_s=60)
+    found = store.claim("one", {"q": True}, 100, room=8, lease_s=60)
+    assert len(found.deliveries) == 8
+
+
+def test_who_is_alone_shares_with_nobody(store) -> None:
+    store.publish_many("q", [b"%d" % number for number in range(10)])
+    found = store.claim("one", {"q": True}, 100, room=1, lease_s=60)
+    assert (len(found.deliveries), found.limit) == (10, 100)
+
+
+def test_a_share_takes_nothing_from_behind_what_is_left_for_others(store) -> None:
+    store.publish_many("q", [b"high%d" % number for number in range(4)])
+    store.publish_many("q", [b"low%d" % number for number in range(4)], step=3)
+    store.claim("other", {"empty": True}, 1, lease_s=60)
+    found = store.claim("one", {"q": True}, 100, room=1, lease_s=60)
+    assert bodies_of(found) == [b"high0", b"high1"]
+    rest = store.claim("other", {"q": True}, 3, lease_s=60)
+    assert bodies_of(rest) == [b"high2", b"high3", b"low0"]

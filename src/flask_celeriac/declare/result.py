@@ -61,7 +61,13 @@ class _Waiting:
 
 
 class AsyncResult(_Waiting, celery_result.AsyncResult, Generic[R]):  # type: ignore[type-arg]
-    """Celery's `AsyncResult`, typed, and with waits that end."""
+    """Celery's `AsyncResult`, typed, and with waits that end.
+
+    Attributes:
+        sent_at_s: When its task was sent here, in seconds of the monotonic clock; 0: unknown.
+    """
+
+    sent_at_s = 0.0
 
     def get(self, timeout: float | None = None, **options: Any) -> R:  # type: ignore[override]
         """Wait for the task and return its result.

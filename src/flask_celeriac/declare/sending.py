@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
 from flask_celeriac.enqueue import originals
@@ -39,6 +40,7 @@ def send(
     task_id = options.get("task_id") or tag
     call.publish((call.message(task_id, args, kwargs, tag),), tag)
     result = task.AsyncResult(task_id)
+    result.sent_at_s = monotonic()
     result.ignored = call.way.ignore_result
     if call.sending.parent and options.get("add_to_parent", True):
         call.sending.parent.add_trail(result)

@@ -1,7 +1,9 @@
 """What a worker has taken ahead goes back when another worker has nothing to do.
 
-How long a task takes shows when it has ended; then the ones behind it have waited. A native thread
-looks, since a task that runs in the thread of the event loop keeps that from turning.
+How long a task takes shows when it has ended; then the ones behind it have waited. Where nothing
+was begun for a while all goes back; else what is more than should be there, now that tasks take
+longer. A native thread looks, since a task that runs in the thread of the event loop keeps that
+from turning.
 """
 
 from __future__ import annotations
@@ -36,13 +38,14 @@ class Sharing:
         claimant, hand = self._claimant, self._claimant.hand
         store = claimant.new_store()
         while thread.rest(_LOOK_S):
-            if not len(hand) or (hand.still_s < _STILL_S and not claimant.is_leaving):
+            is_still = hand.still_s >= _STILL_S or claimant.is_leaving
+            if not len(hand) or not (is_still or hand.excess):
                 continue
             try:
                 if claimant.is_leaving or store.is_other_idle(
                     claimant.incarnation, sorted(hand.queues)
                 ):
-                    claimant.give_back_hand(store)
+                    claimant.give_back_hand(store, count=None if is_still else hand.excess)
             except (RedisError, OSError) as error:
                 logger.debug("What is in hand stays there: %s", error)
         store.client.close()

@@ -34,6 +34,7 @@ TICK_S = 1.0
 IDLE_S = 60.0
 _LONGEST_PAUSE_S = 1.0
 _KEYS_A_READ = 500
+_MOST_STALE = 100
 
 
 class Listener:
@@ -51,6 +52,9 @@ class Listener:
         # Weak: a thread with nothing to do for a minute must not keep apps alive.
         self._watched: dict[bytes, list[weakref.ref[Watch]]] = {}
         self._unread: list[Watch] = []
+        # Channels that nobody listens to any more, and that are left together.
+        self._stale: set[bytes] = set()
+        self._left_at_s = 0.0
         self._losses = 0
         self._wake: Wake | None = None
 
@@ -120,15 +124,35 @@ class Listener:
     def _serve(self, subscription: Subscription, wake: Wake) -> None:
         """Listen until the connection is lost, or nobody has waited for long."""
         self._unread = [watch for refs in self._watched.values() for watch in _living(refs)]
+        for watch in self._unread:
+            watch.has_heard, watch.read_at_s = False, 0.0
+        self._stale.clear()
         subscription.change(add=set(self._watched), drop=set())
         needed_at = time.monotonic()
         while self._watched or time.monotonic() - needed_at < IDLE_S:
-            subscription.wait(wake, TICK_S if self._watched else IDLE_S)
-            subscription.change(*self._take_notes())
+            subscription.wait(wake, self._pause_s(subscription))
+            self._follow(subscription)
             self._bring(subscription)
             if self._watched:
                 needed_at = time.monotonic()
                 subscription.check()
+
+    def _pause_s(self, subscription: Subscription) -> float:
+        longest_s = TICK_S if self._watched or self._stale else IDLE_S
+        due_s = [each.read_at_s for each in self._unread if each.key in subscription.confirmed]
+        return max(0.0, min(longest_s, min(due_s) - time.monotonic())) if due_s else longest_s
+
+    def _follow(self, subscription: Subscription) -> None:
+        """Listen to what is wanted now; what is not is left with others, since it costs as much."""
+        came, went = self._take_notes()
+        new = came - self._stale
+        self._stale = (self._stale - came) | went
+        now_s = time.monotonic()
+        if len(self._stale) >= _MOST_STALE or now_s - self._left_at_s > TICK_S:
+            subscription.change(add=new, drop=self._stale)
+            self._stale, self._left_at_s = set(), now_s
+        else:
+            subscription.change(add=new, drop=set())
 
     def _take_notes(self) -> tuple[set[bytes], set[bytes]]:
         """Bring the table up to date; return the keys that came and those that went."""
@@ -152,13 +176,23 @@ class Listener:
             for watch in _living(self._watched.get(key, ())):
                 watch.deliver(message)
         if self._unread:
-            confirmed = subscription.confirmed
-            unread = [watch for watch in self._unread if watch.key in self._watched]
-            self._unread = [watch for watch in unread if watch.key not in confirmed]
-            self.read(watch for watch in unread if watch.key in confirmed)
+            self._read_due(subscription.confirmed)
         if self._losses and subscription.confirmed:
             logger.info("The result server answers again")
             self._losses = 0
+
+    def _read_due(self, confirmed: set[bytes]) -> None:
+        now_s = time.monotonic()
+        due: list[Watch] = []
+        later: list[Watch] = []
+        for watch in self._unread:
+            # What was published since we listen says all that is stored, and what comes as well.
+            if watch.key in self._watched and not watch.has_heard:
+                is_due = watch.key in confirmed and watch.read_at_s <= now_s
+                (due if is_due else later).append(watch)
+        self._unread = later
+        if due:
+            self.read(due)
 
     def _pause(self, error: Exception) -> None:
         """Wait a little before connecting again, none the first time."""

@@ -50,9 +50,11 @@ class Watch:
         "_lock",
         "_on_unattended",
         "_waiters",
+        "has_heard",
         "holders",
         "is_over",
         "key",
+        "read_at_s",
         "result",
     )
 
@@ -69,6 +71,10 @@ class Watch:
         self.holders = 0
         #: Whether nobody waits any more, so that the listener is to forget it.
         self.is_over = False
+        #: Whether anything was published since the listener listens; it is the listener's.
+        self.has_heard = False
+        #: When the key is to be read if nothing was, in seconds of the monotonic clock.
+        self.read_at_s = 0.0
         self._decode = decode
         self._on_unattended = on_unattended
         self._inbox: deque[bytes] = deque()
@@ -86,6 +92,7 @@ class Watch:
         """Hand over what was published, or read: then only if it was not published before."""
         if is_read and value == self._last:
             return
+        self.has_heard = self.has_heard or not is_read
         self._last = value
         self._inbox.append(value)
         self.ring()

@@ -21,7 +21,7 @@ from kombu.utils.json import dumps
 from flask_celeriac.errors import Unroutable
 
 from .consuming import ConsumingChannel
-from .line import Line, is_watched
+from .line import Line
 from .message import Message
 from .messages import PUBLISH_TOKEN, Unreadable, delay_of, delay_until
 from .qos import QoS
@@ -41,8 +41,7 @@ class Channel(ConsumingChannel):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._declared: dict[str, Queue] = {}
-        self._line: Line | None = None
-        self._line_store: MessageStore
+        self._line_store: MessageStore | None = None
         super().__init__(*args, **kwargs)
 
     def basic_publish(
@@ -136,12 +135,9 @@ class Channel(ConsumingChannel):
     @property
     def _publisher(self) -> MessageStore:
         """The messages, through a connection that nobody else uses meanwhile."""
-        if is_watched():
-            return self.store
-        line = self._line
-        if line is None or not line.is_of(self.pool):
-            line = self._line = Line(self.pool)
-            self._line_store = MessageStore(self.store.client, self.layout, line.run)
+        store = self.store
+        if self._line_store is None or self._line_store.client is not store.client:
+            self._line_store = MessageStore(store.client, self.layout, Line(store.client))
         return self._line_store
 
     def _put_fanout(

@@ -21,6 +21,7 @@ from . import lease_end
 from .hand import Hand
 from .keys import delivery_tag
 from .layout import Layout
+from .line import Line
 from .outcome import Outcome
 from .replies import Renewed
 from .settling import Settling
@@ -83,7 +84,8 @@ class Claimant:
         self._pid = os.getpid()
         self._layout = layout
         self._connect = connect
-        self.store = MessageStore(connect(_ANSWER_S), layout)
+        # What ends is sent by one thread at a time.
+        self.store = self._make_store(_ANSWER_S)
         self._held: set[int] = set()
         self._settling = Settling(self.incarnation)
         self._owed: dict[int, Callable[[MessageStore], object]] = {}
@@ -191,14 +193,21 @@ class Claimant:
         )
         self._held.difference_update(numbers)
 
-    def give_back_hand(self, store: MessageStore | None = None) -> None:
-        """Make ready again what is in hand; none is wanted before a task has ended.
+    def give_back_hand(
+        self, store: MessageStore | None = None, *, count: int | None = None
+    ) -> None:
+        """Make ready again what is in hand.
+
+        Args:
+            store: Of the calling thread, where that is not the one that settles.
+            count: Of the last messages. None: all, and none is wanted before a task has ended.
 
         Raises:
             redis.exceptions.RedisError: It is still in hand.
         """
-        self.hand.withhold()
-        taken = self.hand.take_last(len(self.hand))
+        if count is None:
+            self.hand.withhold()
+        taken = self.hand.take_last(len(self.hand) if count is None else count)
         if not taken:
             return
         try:
@@ -276,7 +285,11 @@ class Claimant:
 
     def new_store(self) -> MessageStore:
         """Return a store with a connection of its own, for another thread."""
-        return MessageStore(self._connect(self.lease.renew_s), self._layout)
+        return self._make_store(self.lease.renew_s)
+
+    def _make_store(self, answer_s: float) -> MessageStore:
+        client = self._connect(answer_s)
+        return MessageStore(client, self._layout, Line(client))
 
     def _move_owed(self, store: MessageStore) -> None:
         with self._lock:

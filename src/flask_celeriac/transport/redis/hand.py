@@ -10,8 +10,8 @@ from .replies import Delivery
 
 _MOST = 200
 _SHORTEST_RUN_S = 1e-4
-# Of the newest run in the average: one long run counts at once, and wears off slowly.
-_NEWEST = 0.1
+# Of the newest run in the average: a longer one than before counts more than a shorter one.
+_LONGER, _SHORTER = 0.5, 0.1
 
 
 class Hand:
@@ -32,6 +32,7 @@ class Hand:
         self._waiting: deque[Delivery] = deque()
         self._run_s = float("inf")
         self._is_withheld = False
+        self._slots = 0
         self._moved_s = monotonic()
 
     def __len__(self) -> int:
@@ -53,15 +54,22 @@ class Hand:
         """Seconds since a message came or was taken."""
         return monotonic() - self._moved_s
 
+    @property
+    def excess(self) -> int:
+        """How many messages are here beyond those that should be, by what is known by now."""
+        return max(len(self._waiting) - self.wanted(self._slots), 0)
+
     def note_run(self, seconds: float) -> None:
         """Count how long a task ran."""
         known_s = self._run_s
+        weight = _LONGER if seconds > known_s else _SHORTER
         is_first = known_s == float("inf")
-        self._run_s = seconds if is_first else known_s + _NEWEST * (seconds - known_s)
+        self._run_s = seconds if is_first else known_s + weight * (seconds - known_s)
         self._is_withheld = False
 
     def wanted(self, slots: int) -> int:
         """Return how many messages should be here beside the ones that run."""
+        self._slots = slots
         if not self.ahead_s or self._is_withheld:
             return 0
         turns = self.ahead_s / max(self._run_s, _SHORTEST_RUN_S)

@@ -47,6 +47,7 @@ class Layout:
         incarnation: str,
         lease_s: float,
         limit: int,
+        room: int,
         last: int,
         queues: Mapping[str, bool],
         tasks: Sequence[str],
@@ -57,8 +58,9 @@ class Layout:
         """Return key and arguments of the script `claim`; see `MessageStore.claim`."""
         steps = ",".join(str(step) for step in self.steps)
         pairs = [word for queue, keeps in queues.items() for word in (queue, int(keeps))]
-        taking = [incarnation, to_ms(lease_s), limit, int(is_idle), "" if slots is None else slots]
-        return [*self.fixed(), *taking, last, steps, len(tasks), *tasks, *pairs]
+        taking = [incarnation, to_ms(lease_s), limit, room, int(is_idle)]
+        running = "" if slots is None else slots
+        return [*self.fixed(), *taking, running, last, steps, len(tasks), *tasks, *pairs]
 
 
 def to_ms(seconds: float) -> int:

@@ -1,8 +1,7 @@
-"""One connection for scripts that are safe to repeat, whose user is alone with it.
+"""One connection for scripts, whose user is alone with it.
 
 A client of redis-py takes a connection from a pool for each command, looks whether it is still
-good, and counts: that costs more than the command. Whoever has a connection of kombu's pool to
-himself needs none of it.
+good, and counts: that costs more than the command. Who is alone with a connection needs none of it.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from redis import ConnectionPool, Redis
+from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 
@@ -25,23 +24,18 @@ def is_watched() -> bool:
 
 
 class Line:
-    """A connection that stays taken from its pool, and is closed with it.
+    """A connection that stays taken from the pool of *client*, and is closed with it.
 
-    Args:
-        pool: Of redis-py.
+    Used by one thread at a time. Commands go by the client where that is watched.
     """
 
-    def __init__(self, pool: ConnectionPool) -> None:
-        self.pool = pool
-        self._pid = os.getpid()
-        self._connection: Any = pool.get_connection()
-
-    def is_of(self, pool: ConnectionPool) -> bool:
-        """Tell whether this is a line of *pool*, in this process."""
-        return self.pool is pool and self._pid == os.getpid()
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._pid = 0
+        self._connection: Any = None
 
     def run(self, name: str, *arguments: Any) -> Any:
-        """Run a script that may run twice; see `scripts.run`.
+        """Run a script that is safe to repeat; see `scripts.run`.
 
         A connection that was closed meanwhile is made anew, once: nobody looked whether it is good.
 
@@ -49,23 +43,36 @@ class Line:
             redis.exceptions.RedisError: What the server or the connection said. After a broken
                 connection the script may have run or not.
         """
-        connection, script = self._connection, scripts.script(name)
+        if is_watched():
+            return scripts.run(self._client, name, *arguments)
         try:
+            return self._ask(name, arguments)
+        except RedisConnectionError:
+            return self._ask(name, arguments)
+
+    def run_once(self, name: str, *arguments: Any) -> Any:
+        """The same for a script that is not to be repeated without its caller's knowing."""
+        if is_watched():
+            return scripts.run(self._client, name, *arguments)
+        return self._ask(name, arguments)
+
+    def _ask(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        script = scripts.script(name)
+        connection = self._own_connection()
+        try:
+            connection.send_command("EVALSHA", script.sha, 1, *arguments)
             try:
-                return _ask(connection, script, arguments)
-            except RedisConnectionError:
-                connection.disconnect()
-                return _ask(connection, script, arguments)
+                return connection.read_response()
+            except NoScriptError:
+                connection.send_command("EVAL", script.text, 1, *arguments)
+                return connection.read_response()
         except BaseException:
             # Whatever ended the wait, the next one must not read this one's reply.
             connection.disconnect()
             raise
 
-
-def _ask(connection: Any, script: scripts.Script, arguments: tuple[Any, ...]) -> Any:
-    connection.send_command("EVALSHA", script.sha, 1, *arguments)
-    try:
-        return connection.read_response()
-    except NoScriptError:
-        connection.send_command("EVAL", script.text, 1, *arguments)
-        return connection.read_response()
+    def _own_connection(self) -> Any:
+        if self._pid != os.getpid():
+            self._connection = self._client.connection_pool.get_connection()
+            self._pid = os.getpid()
+        return self._connection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from queue import Empty
 from time import monotonic
@@ -29,6 +30,7 @@ class Poller(_KombuPoller):  # type: ignore[misc]
         super().__init__()
         self._ears: Wake | None = None
         self._loop: Any = None
+        self._loop_thread = 0
         self._is_full = False
         self._looked_s = 0.0
         self._is_glancing = False
@@ -62,7 +64,7 @@ class Poller(_KombuPoller):  # type: ignore[misc]
         for channel in self._channels:
             if channel.can_deliver:
                 # Not here: pools look before this what they are to do.
-                self.wake()
+                self._ring()
             if not channel.has_in_hand and (claimant := channel.known_claimant) is not None:
                 claimant.flush()
 
@@ -74,16 +76,26 @@ class Poller(_KombuPoller):  # type: ignore[misc]
         return is_any
 
     def serve(self, loop: Any) -> None:
-        """Deliver in Celery's event loop, as soon as there is room."""
+        """Deliver in Celery's event loop, as soon as there is room; called by its thread."""
         self._loop, self._ears = loop, Wake()
+        self._loop_thread = threading.get_ident()
         loop.add_reader(self._ears.fileno(), self._hear)
 
     def wake(self) -> None:
-        """Say that there may be room again; from any thread or greenlet."""
-        ears = self._ears
-        if ears is not None and (self._loop is not None or self._is_full):
-            self._is_full = False
-            ears.ring()
+        """Say that there may be room again; from any thread or greenlet.
+
+        The thread of the event loop need not be told: before it waits again it looks by itself.
+        """
+        if self._loop is None:
+            if self._is_full:
+                self._ring()
+        elif threading.get_ident() != self._loop_thread:
+            self._ring()
+
+    def _ring(self) -> None:
+        self._is_full = False
+        if self._ears is not None:
+            self._ears.ring()
 
     def _hear(self) -> None:
         if self._ears is not None:

@@ -32,6 +32,7 @@ class Claimed:
 
     Attributes:
         deliveries: In the order in which they are to be delivered.
+        limit: How many would have been taken at most; fewer deliveries: there are no more.
         next_due_s: Seconds until the first delayed message; None when there is none, or when
             as many were taken as were asked for.
         cancellations: How often a task was cancelled so far; another number than the last time
@@ -39,6 +40,7 @@ class Claimed:
     """
 
     deliveries: tuple[Delivery, ...]
+    limit: int
     next_due_s: float | None
     cancellations: int
 
@@ -83,12 +85,13 @@ class DeadLetter:
 
 def claimed(reply: Sequence[Any]) -> Claimed:
     """Read the reply of the script `claim`."""
-    due_ms, cancellations, *messages = reply
+    due_ms, cancellations, limit, *messages = reply
     deliveries = tuple(
         Delivery(queue.decode(), int(number), max(int(attempts), 0), body, int(attempts) >= 0)
         for queue, number, attempts, body in messages
     )
-    return Claimed(deliveries, due_ms / 1000 if due_ms >= 0 else None, int(cancellations))
+    next_due_s = due_ms / 1000 if due_ms >= 0 else None
+    return Claimed(deliveries, int(limit), next_due_s, int(cancellations))
 
 
 def dead_letter(number: int, found: Mapping[bytes, bytes]) -> DeadLetter:

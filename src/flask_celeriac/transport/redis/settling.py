@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import islice
 
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
 
 from .outcome import Ending, Outcome
@@ -79,11 +80,11 @@ class Settling:
         return True
 
     def _send_some(self, store: MessageStore) -> bool:
-        owed = self._portion()
+        owed, was_away = self._portion(), self.is_away
         try:
-            endings = self._finish(store, owed)
+            endings = self._finish_again(store, owed)
         except (RedisError, OSError) as error:
-            if not self.is_away:
+            if not was_away:
                 logger.warning("Acknowledgements wait until the broker answers: %s", error)
             self.is_away = True
             return False
@@ -107,6 +108,15 @@ class Settling:
                 break
             portion.append((number, outcome))
         return portion
+
+    def _finish_again(self, store: MessageStore, owed: Sequence[_Owed]) -> list[Ending]:
+        """Try a second time where the connection is gone, as one that was idle for long may be."""
+        try:
+            return self._finish(store, owed)
+        except RedisConnectionError:
+            # So that nobody is told late who was early the first time.
+            self.is_away = True
+            return self._finish(store, owed)
 
     def _finish(self, store: MessageStore, owed: Sequence[_Owed]) -> list[Ending]:
         try:

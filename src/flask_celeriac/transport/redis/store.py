@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ from redis import Redis
 
 from . import scripts
 from .layout import TOKEN_S, Layout, to_ms
+from .line import Line
 from .outcome import Ending, Outcome
 from .replies import Claimed, DeadLetter, Renewed, claimed, dead_letter
 
@@ -23,20 +24,21 @@ class MessageStore:
     Args:
         client: Must add no key prefix and decode nothing.
         layout: How keys are named.
-        run: Runs scripts in place of the client's connections.
+        line: Runs `finish`, `publish` and `publish_many` where these are called by one thread at a
+            time.
 
     Every method raises `redis.exceptions.RedisError` where the server does not answer or refuses;
     it may then have done its work or not. All but `publish`, `publish_many` and `claim` are safe
     to repeat; the first two are with a token.
     """
 
-    def __init__(
-        self, client: Redis, layout: Layout, run: Callable[..., Any] | None = None
-    ) -> None:
+    def __init__(self, client: Redis, layout: Layout, line: Line | None = None) -> None:
         # The stubs of redis-py allow for clients that decode.
         self.client: Any = client
         self.layout = layout
-        self._run_script = run or partial(scripts.run, client)
+        self._run_script = partial(scripts.run, client)
+        self._run_publish = line.run if line else self._run_script
+        self._run_finish = line.run_once if line else self._run_script
 
     def publish(
         self,
@@ -93,7 +95,7 @@ class MessageStore:
         token_s: float,
     ) -> bool:
         fixed = queue, step, to_ms(delay_s), token, to_ms(token_s)
-        return bool(self._run("publish", *fixed, *bodies))
+        return bool(self._run_publish("publish", *self.layout.fixed(), *fixed, *bodies))
 
     def claim(
         self,
@@ -102,6 +104,7 @@ class MessageStore:
         limit: int,
         *,
         lease_s: float,
+        room: int | None = None,
         tasks: Sequence[str] = (),
         last: int = 0,
         is_idle: bool = False,
@@ -118,6 +121,8 @@ class MessageStore:
                 settled and is gone.
             limit: 0 to 1000.
             lease_s: Seconds from now until the claims may be taken away; above 0.
+            room: How many can begin at once; of what waits beyond that, only a share is taken,
+                the same as for each other process with a lease. None: as many as *limit*.
             tasks: Names of tasks of which parked messages in *queues* are taken too.
             last: The greatest number of a claim that *incarnation* ever had; those to come are
                 greater, also on a server that forgot its latest writes.
@@ -127,7 +132,15 @@ class MessageStore:
                 for its end no others are blamed. None: as said before, or all of them.
         """
         arguments = self.layout.claim_arguments(
-            incarnation, lease_s, limit, last, queues, tasks, is_idle=is_idle, slots=slots
+            incarnation,
+            lease_s,
+            limit,
+            limit if room is None else room,
+            last,
+            queues,
+            tasks,
+            is_idle=is_idle,
+            slots=slots,
         )
         return claimed(scripts.run(self.client, "claim", *arguments))
 
@@ -178,7 +191,8 @@ class MessageStore:
                 if outcome
                 else (number, "", "", 0)
             )
-        return [Ending(code) for code in self._run("finish", incarnation, *arguments)]
+        answer = self._run_finish("finish", *self.layout.fixed(), incarnation, *arguments)
+        return [Ending(code) for code in answer]
 
     def give_back(
         self,

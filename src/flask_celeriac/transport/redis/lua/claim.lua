@@ -1,10 +1,13 @@
--- claim(incarnation, lease_ms, limit, is_idle, slots, last, steps, tasks, task..., {queue, keeps}...) -> {next_due_ms, cancellations, {queue, number, attempts, body}...}
+-- claim(incarnation, lease_ms, limit, room, is_idle, slots, last, steps, tasks, task..., {queue, keeps}...)
+--   -> {next_due_ms, cancellations, limit, {queue, number, attempts, body}...}
 --
 -- Takes up to `limit` messages and writes them down as claims of `incarnation`, in one step. Steps are strict: the
 -- first of the comma-separated `steps` is empty in all queues before the second is looked at. `keeps` is 1 where a
 -- claim is kept until it is settled, 0 where taking is all (no_ack); the number is then 0. Parked messages of the
 -- `tasks` names that follow are made ready first, as many as may be taken: in the same step, since a worker that does
 -- not know their task would take and park them again.
+-- `room` is how many can begin at once: of what waits beyond that, a process takes its share alone, the same as each other
+-- with a lease. The limit of the reply is then how many it took: there may be more.
 -- `is_idle` is 1 where a slot is free: when there is nothing to take, others learn that, who have taken more than they run.
 -- `slots` is how many of its claims the incarnation runs at most, those of the lowest numbers; '': as before, or all.
 -- `last` is the greatest number that the incarnation ever had.
@@ -46,11 +49,12 @@ local function unpark(task, limit, is_wanted)
 end
 
 local incarnation, lease_ms, limit = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local room = tonumber(ARGV[6])
 local steps, queues, keeps = {}, {}, {}
-for step in string.gmatch(ARGV[9], '[^,]+') do
+for step in string.gmatch(ARGV[10], '[^,]+') do
   steps[#steps + 1] = step
 end
-local first_queue = 11 + tonumber(ARGV[10])
+local first_queue = 12 + tonumber(ARGV[11])
 local is_wanted = {}
 for i = first_queue, #ARGV, 2 do
   queues[#queues + 1], keeps[#keeps + 1] = ARGV[i], ARGV[i + 1] == '1'
@@ -71,7 +75,7 @@ for _, entry in ipairs(due) do
   make_ready(entry, 'back')
 end
 
-for i = 11, first_queue - 1 do
+for i = 12, first_queue - 1 do
   unpark(ARGV[i], limit, is_wanted)
 end
 
@@ -94,21 +98,39 @@ if has_marks and limit > 0 and redis.call('HEXISTS', ns .. 'suspect', incarnatio
     end
   end
 end
+local sharers = limit > room and redis.call('ZCARD', ns .. 'workers') or 1
+
+-- How many to take of a list, up to `wanted`.
+local function share(key, wanted)
+  if sharers < 2 or #taken + wanted <= room then
+    return wanted
+  end
+  local fair = math.ceil(redis.call('LLEN', key) / sharers)
+  return math.max(math.min(wanted, fair), room - #taken)
+end
+
 for _, step in ipairs(steps) do
   for i, queue in ipairs(queues) do
     if #taken >= limit then
       break
     end
-    for _, body in ipairs(redis.call('RPOP', ready_key(queue, step), limit - #taken) or {}) do
+    local key, wanted = ready_key(queue, step), limit - #taken
+    local most = share(key, wanted)
+    local bodies = most > 0 and redis.call('RPOP', key, most) or {}
+    for _, body in ipairs(bodies) do
       taken[#taken + 1] = {queue, step, body, keeps[i]}
+    end
+    if most < wanted and #bodies == most and most > 0 then
+      -- The rest is for others, and comes before what is in the lists behind.
+      limit = #taken
     end
   end
 end
 
-if ARGV[7] ~= '' then
-  redis.call('HSET', ns .. 'slots', incarnation, ARGV[7])
+if ARGV[8] ~= '' then
+  redis.call('HSET', ns .. 'slots', incarnation, ARGV[8])
 end
-if #taken == 0 and ARGV[6] == '1' then
+if #taken == 0 and ARGV[7] == '1' then
   for i, queue in ipairs(queues) do
     if keeps[i] then
       redis.call('SET', ns .. 'idle:' .. queue, incarnation, 'PX', 2000)
@@ -116,12 +138,12 @@ if #taken == 0 and ARGV[6] == '1' then
   end
 end
 
-local reply = {-1, tonumber(redis.call('GET', ns .. 'cancellations') or 0)}
+local reply = {-1, tonumber(redis.call('GET', ns .. 'cancellations') or 0), limit}
 local last = #taken > 0 and redis.call('INCRBY', ns .. 'seq', #taken) or 0
-if #taken > 0 and last - #taken < tonumber(ARGV[8]) then
+if #taken > 0 and last - #taken < tonumber(ARGV[9]) then
   -- The server has lost its latest writes, as after a failover. A number that is given twice to a process would let the
   -- end of one task settle another.
-  last = tonumber(ARGV[8]) + #taken
+  last = tonumber(ARGV[9]) + #taken
   redis.call('SET', ns .. 'seq', string.format('%.0f', last))
 end
 for i, message in ipairs(taken) do
