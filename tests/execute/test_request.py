@@ -60,7 +60,10 @@ def in_this_process() -> Iterator[None]:
         yield
 
 
-def test_what_goes_to_another_process_stays_encoded(app: Celery) -> None:
+def test_what_goes_to_another_process_stays_encoded(
+    app: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Request, "is_run_here", False)
     request = made(Request, {}, app)
     assert isinstance(request.body, (str, bytes))
     assert request.content_type == "application/json"

@@ -12,6 +12,7 @@ from kombu import Connection, Consumer
 
 from flask_celeriac.execute.sharing import Sharing
 from flask_celeriac.transport.redis import urls
+from flask_celeriac.transport.redis.claimant import MOST_OWED
 from flask_celeriac.transport.redis.claimants import all_kept, forget
 
 WaitUntil = Callable[..., None]
@@ -289,3 +290,19 @@ def test_what_is_too_much_goes_to_who_is_idle_when_tasks_take_longer(
     worker.claimant.hand.note_run(0.05)
     worker.work(19)
     assert worker.got == list(range(20))
+
+
+def test_few_ends_wait_for_others_and_the_server_knows_how_many(
+    worker: Worker, client: redis.Redis
+) -> None:
+    worker.claimant.defer = lambda: True
+    worker.hand.note_run(0.0)
+    send(worker, range(100))
+    most = 0
+    for _ in range(60):
+        worker.work(1)
+        most = max(most, worker.claimant.owed)
+    assert 2 <= most <= MOST_OWED
+    begun = int(client.hget("celeriac:1:slots", worker.claimant.incarnation) or 0)
+    assert begun >= most + 1
+    worker.claimant.flush()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from kombu import Connection
+from redis import Connection as RedisConnection
 from redis import ConnectionPool, Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -53,6 +54,27 @@ def test_a_connection_that_was_cut_is_made_anew(store: MessageStore) -> None:
     store.client.client_kill_filter(_type="normal", skipme=True)
     assert store.publish("q", b"two", token="t") is True
     assert store.size("q") == 2
+
+
+def test_it_asks_anew_where_the_server_is(redis_url: str) -> None:
+    asked: list[bool] = []
+
+    class Moving(RedisConnection):
+        """As one behind Sentinels: `connect` alone finds the primary."""
+
+        def connect(self) -> None:
+            asked.append(self._sock is None)
+            super().connect()
+
+    pool = ConnectionPool.from_url(redis_url, connection_class=Moving)
+    client = Redis(connection_pool=pool)
+    store = MessageStore(client, Layout(), Line(client))
+    store.publish("q", b"one")
+    before = asked.count(True)
+    client.client_kill_filter(_type="normal", skipme=True)
+    assert store.publish("q", b"two", token="t") is True
+    assert asked.count(True) > before
+    pool.disconnect()
 
 
 def test_who_is_interrupted_leaves_no_reply_to_the_next(

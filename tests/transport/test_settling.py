@@ -70,7 +70,7 @@ def test_an_outcome_goes_with_the_end_of_its_claim(settling: Settling, server: A
     assert settling.numbers == {1, 2}
     settling.send(server)
     assert server.values == {1: "a", 2: None}
-    assert not settling.is_owing
+    assert settling.owed == 0
 
 
 def test_what_comes_while_one_sends_goes_with_the_next_portion(
@@ -160,7 +160,7 @@ def test_an_outcome_that_needs_it_is_stored_apart_and_then_its_claim_ends(
     server.act = lambda owed: [Ending.APART if o else Ending.ENDED for _, o in owed]
     settling.send(server)
     assert (told.stored, server.calls) == (1, [[1], [1]])
-    assert not settling.is_owing
+    assert settling.owed == 0
     assert [each.levelno for each in caplog.records] == ([logging.ERROR] if error else [])
 
 
@@ -194,5 +194,5 @@ def test_an_error_that_no_outcome_explains_keeps_all(settling: Settling, server:
     settling.end(1)
     server.act = refuse
     settling.send(server)
-    assert settling.is_owing
+    assert settling.owed > 0
     assert settling.is_away

@@ -46,7 +46,7 @@ class Flushing:
         store = self._claimant.new_store()
         quiet = 0
         while thread.rest(LATEST_S):
-            if self._claimant.is_owing:
+            if self._claimant.owed:
                 self._claimant.flush(store)
                 quiet = 0
             elif quiet < _QUIET_TURNS:
@@ -54,7 +54,7 @@ class Flushing:
             else:
                 self._is_asleep = True
                 # Asked again: what was settled before that has woken nobody.
-                if not self._claimant.is_owing:
+                if not self._claimant.owed:
                     thread.rest(_SLEEP_S)
                 self._is_asleep = False
                 quiet = 0

@@ -7,7 +7,10 @@ from typing import Any
 from celery import bootsteps
 from celery.utils.imports import symbol_by_name
 
-_OURS = {"celery.concurrency.prefork:TaskPool": "flask_celeriac.execute.prefork:TaskPool"}
+_OURS = {
+    "celery.concurrency.prefork:TaskPool": "flask_celeriac.execute.prefork:TaskPool",
+    "celery.concurrency.thread:TaskPool": "flask_celeriac.execute.threads:TaskPool",
+}
 
 
 class OwnPools(bootsteps.Step):

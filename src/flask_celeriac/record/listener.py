@@ -123,10 +123,7 @@ class Listener:
 
     def _serve(self, subscription: Subscription, wake: Wake) -> None:
         """Listen until the connection is lost, or nobody has waited for long."""
-        self._unread = [watch for refs in self._watched.values() for watch in _living(refs)]
-        for watch in self._unread:
-            watch.has_heard, watch.read_at_s = False, 0.0
-        self._stale.clear()
+        self._begin_anew()
         subscription.change(add=set(self._watched), drop=set())
         needed_at = time.monotonic()
         while self._watched or time.monotonic() - needed_at < IDLE_S:
@@ -136,6 +133,13 @@ class Listener:
             if self._watched:
                 needed_at = time.monotonic()
                 subscription.check()
+
+    def _begin_anew(self) -> None:
+        """All is to be read, since nothing was heard for a while. Keeps no watch in a variable."""
+        self._unread = [watch for refs in self._watched.values() for watch in _living(refs)]
+        for watch in self._unread:
+            watch.has_heard, watch.read_at_s = False, 0.0
+        self._stale.clear()
 
     def _pause_s(self, subscription: Subscription) -> float:
         longest_s = TICK_S if self._watched or self._stale else IDLE_S

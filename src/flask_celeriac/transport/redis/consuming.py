@@ -15,6 +15,7 @@ from typing import Any
 from redis.exceptions import NoScriptError
 
 from . import scripts
+from .claimant import MOST_OWED
 from .delivering import DeliveringChannel
 from .replies import Claimed, claimed
 
@@ -90,7 +91,7 @@ class ConsumingChannel(DeliveringChannel):
         self.client.connection.send_command("BLPOP", *bells, self._wait_s)
 
     def _send_claim(self, queues: Mapping[str, bool]) -> None:
-        self._slots = self.qos.prefetch_count or None if self._hand.ahead_s else None
+        self._slots = self._most_begun()
         hand = self._hand
         # What is in hand is for the free slots first.
         room = self._room() - len(hand)
@@ -112,6 +113,14 @@ class ConsumingChannel(DeliveringChannel):
         name = script.text if self._is_script_unknown else script.sha
         self.claimant.asking.add(self)
         self.client.connection.send_command(self._command, name, 1, *arguments)
+
+    def _most_begun(self) -> int | None:
+        """Return how many of the claims may have begun; None: all.
+
+        Those that run, and those that have ended while that was not said yet.
+        """
+        slots: int = self.qos.prefetch_count
+        return 2 * slots + MOST_OWED if slots and self._hand.ahead_s else None
 
     def _room(self) -> int:
         estimate = self.qos.can_consume_max_estimate()

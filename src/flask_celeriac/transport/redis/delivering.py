@@ -117,7 +117,7 @@ class DeliveringChannel(PlacedChannel):
             raise
         if message is None:
             return
-        if delivery.is_redelivered and self.claimant.is_owing:
+        if delivery.is_redelivered and self.claimant.owed:
             # It may end this process: who is blamed then is the one that runs, not what has ended.
             self.claimant.flush()
         if self._cancelled and (cancelled := {task_id_of(message)} & self._cancelled):

@@ -7,7 +7,7 @@ All but the ready lists begin with ``<global_keyprefix>celeriac:<version>:``.
     claims:<incarnation>  hash    until settled       number -> entry, of one process
     workers               zset    until left, reaped  incarnation -> end of its lease (ms)
     patience              string  half a lease        as long as it is there, ended leases wait
-    slots                 hash    until left, reaped  incarnation -> how many claims it runs
+    slots                 hash    until left, reaped  incarnation -> how many may have begun
     delayed               zset    until due           entry -> due time (ms)
     delaying              hash    until purged        queue -> how many were delayed for it
     attempts              hash    settled, or 7 days  SHA-1 of a body -> starts that killed, or 0

@@ -60,6 +60,8 @@ class Line:
         script = scripts.script(name)
         connection = self._own_connection()
         try:
+            # Sending connects as well, but to where it was: this asks Sentinels for the primary.
+            connection.connect()
             connection.send_command("EVALSHA", script.sha, 1, *arguments)
             try:
                 return connection.read_response()

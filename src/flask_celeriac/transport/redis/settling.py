@@ -40,9 +40,9 @@ class Settling:
         self.is_away = False
 
     @property
-    def is_owing(self) -> bool:
-        """Whether anything is to be sent."""
-        return bool(self._owed)
+    def owed(self) -> int:
+        """How many claims have ended whose end is to be sent."""
+        return len(self._owed)
 
     @property
     def numbers(self) -> frozenset[int]:

@@ -128,7 +128,7 @@ class MessageStore:
                 greater, also on a server that forgot its latest writes.
             is_idle: Whether to say, when there is nothing, that somebody waits; see
                 `is_other_idle`.
-            slots: How many of its claims *incarnation* runs at most, those of the lowest numbers:
+            slots: How many claims of *incarnation* may have begun, those of the lowest numbers:
                 for its end no others are blamed. None: as said before, or all of them.
         """
         arguments = self.layout.claim_arguments(

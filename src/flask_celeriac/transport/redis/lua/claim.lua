@@ -9,7 +9,7 @@
 -- `room` is how many can begin at once: of what waits beyond that, a process takes its share alone, the same as each other
 -- with a lease. The limit of the reply is then how many it took: there may be more.
 -- `is_idle` is 1 where a slot is free: when there is nothing to take, others learn that, who have taken more than they run.
--- `slots` is how many of its claims the incarnation runs at most, those of the lowest numbers; '': as before, or all.
+-- `slots` is how many of its claims may have begun at most, those of the lowest numbers; '': as before, or all.
 -- `last` is the greatest number that the incarnation ever had.
 -- next_due_ms: milliseconds until the first delayed message, -1 when there is none.
 --   workers, patience           see prelude: renew_lease
