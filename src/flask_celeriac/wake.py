@@ -31,14 +31,8 @@ class Wake:
     def hear(self) -> None:
         """Take note: who rings from now on rings anew."""
         with contextlib.suppress(OSError):
-            while self._reading.recv(4096):
-                pass
+            self._reading.recv(4096)
         self._is_rung = False
-
-    def wait(self, sock: socket.socket | None, timeout_s: float) -> None:
-        """Return when *sock* can be read, somebody rang or *timeout_s* are over."""
-        _wait_for([self._reading] if sock is None else [self._reading, sock], timeout_s)
-        self.hear()
 
     def close(self) -> None:
         """Close both ends; ringing does nothing from now on."""
@@ -46,13 +40,30 @@ class Wake:
         self._writing.close()
 
 
-def _wait_for(sockets: list[socket.socket], timeout_s: float) -> None:
-    # Looked up at each call: gevent may replace it after this module was imported.
-    make_poll = getattr(select, "poll", None)
-    if make_poll is None:
-        select.select(sockets, [], [], timeout_s)
-        return
-    poll = make_poll()
-    for sock in sockets:
-        poll.register(sock, select.POLLIN)
-    poll.poll(timeout_s * 1000)
+class Wait:
+    """Waits for one socket and one wake, any number of times; used by one thread."""
+
+    def __init__(self, wake: Wake, sock: socket.socket) -> None:
+        self.sock = sock
+        self._wake = wake
+        self._fds = [wake.fileno(), sock.fileno()]
+        # Looked up at each call: gevent may replace it after this module was imported.
+        make_poll = getattr(select, "poll", None)
+        self._poll = make_poll() if make_poll is not None else None
+        if self._poll is not None:
+            for fd in self._fds:
+                self._poll.register(fd, select.POLLIN)
+
+    def __call__(self, timeout_s: float) -> bool:
+        """Return when the socket can be read, somebody rang or *timeout_s* are over.
+
+        Returns:
+            Whether there is something about the socket: it can be read, or was closed.
+        """
+        if self._poll is not None:
+            ready = [fd for fd, _ in self._poll.poll(timeout_s * 1000)]
+        else:
+            ready = select.select(self._fds, [], [], timeout_s)[0]
+        if self._fds[0] in ready:
+            self._wake.hear()
+        return self._fds[1] in ready

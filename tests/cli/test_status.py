@@ -44,7 +44,7 @@ def test_programs_get_broker_workers_queues_and_beat(
     assert found["broker"]["name"] in ("Redis", "Valkey")
     assert found["broker"]["version"]
     [seen] = found["workers"]
-    assert (seen["name"], seen["pool"], seen["slots"], seen["busy"]) == ("w@h", "thread", 3, 2)
+    assert (seen["name"], seen["pool"], seen["slots"], seen["busy"]) == ("w@h", "threads", 3, 2)
     assert seen["queues"] == ["celery", "high"]
     assert seen["pid"] == worker.process.pid
     assert {"name": "high", "messages": 0, "workers": 1} in found["queues"]

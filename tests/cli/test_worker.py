@@ -17,7 +17,7 @@ def test_every_option_of_celerys_worker_passes_through(line: CommandLine) -> Non
     worker = line.flask("worker", "--processes", "1", *options)
     worker.wait_for("w@h ready.")
     log = worker.log.read_text()
-    for sign in (".> high ", ".> low ", "concurrency: 3 (thread)", "task events: ON", "DEBUG/"):
+    for sign in (".> high ", ".> low ", "concurrency: 3 (threads)", "task events: ON", "DEBUG/"):
         assert sign in log
     assert "main " not in log, "one worker needs no supervisor"
     assert "transport:   redis://:**@" in log

@@ -127,9 +127,12 @@ class Listener:
         subscription.change(add=set(self._watched), drop=set())
         needed_at = time.monotonic()
         while self._watched or time.monotonic() - needed_at < IDLE_S:
-            subscription.wait(wake, self._pause_s(subscription))
+            has_arrived = subscription.wait(wake, self._pause_s(subscription))
             self._follow(subscription)
-            self._bring(subscription)
+            if has_arrived:
+                self._bring(subscription)
+            if self._unread:
+                self._read_due(subscription.confirmed)
             if self._watched:
                 needed_at = time.monotonic()
                 subscription.check()
@@ -175,17 +178,16 @@ class Listener:
         return came, went
 
     def _bring(self, subscription: Subscription) -> None:
-        """Hand out what has come in, and what was stored before it could come in."""
+        """Hand out what has come in."""
         for key, message in subscription.arrivals():
             for watch in _living(self._watched.get(key, ())):
                 watch.deliver(message)
-        if self._unread:
-            self._read_due(subscription.confirmed)
         if self._losses and subscription.confirmed:
             logger.info("The result server answers again")
             self._losses = 0
 
     def _read_due(self, confirmed: set[bytes]) -> None:
+        """Hand out what was stored before it could come in."""
         now_s = time.monotonic()
         due: list[Watch] = []
         later: list[Watch] = []

@@ -14,7 +14,7 @@ from typing import Any
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from flask_celeriac.wake import Wake
+from flask_celeriac.wake import Wait, Wake
 
 #: Seconds of silence after which the server is asked whether it is there.
 PING_S = 5.0
@@ -38,6 +38,7 @@ class Subscription:
         self._unconfirmed: Counter[bytes] = Counter()
         self._heard_at = time.monotonic()
         self._asked_at: float | None = None
+        self._wait: Wait | None = None
 
     def change(self, add: set[bytes], drop: set[bytes]) -> None:
         """Subscribe and unsubscribe, without waiting for the answers."""
@@ -61,10 +62,22 @@ class Subscription:
             elif kind == b"subscribe":
                 self._confirm(channel)
 
-    def wait(self, wake: Wake, timeout_s: float) -> None:
-        """Wait until there are messages, somebody rings or *timeout_s* are over."""
+    def wait(self, wake: Wake, timeout_s: float) -> bool:
+        """Wait until there are messages, somebody rings or *timeout_s* are over.
+
+        Returns:
+            Whether there is something to read.
+
+        Raises:
+            redis.exceptions.ConnectionError: It is closed.
+        """
         # Private to redis-py, as in Celery's own backend; pinned by a test.
-        wake.wait(self._connection._sock, timeout_s)
+        sock = self._connection._sock
+        if sock is None:
+            raise RedisConnectionError("The connection is closed")
+        if self._wait is None or self._wait.sock is not sock:
+            self._wait = Wait(wake, sock)
+        return self._wait(timeout_s)
 
     def check(self) -> None:
         """Ask a server that has been silent; call it when nothing is left to read.
