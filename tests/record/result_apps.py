@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import redis
 from celery import Celery
+
+from flask_celeriac.transport.redis.keys import claims_key
 
 MakeApp = Callable[..., Celery]
 
@@ -18,3 +21,14 @@ def listening(client: redis.Redis) -> int:
 def channels(client: redis.Redis) -> int:
     """How many channels of results somebody listens to."""
     return len(client.pubsub_channels("celery-task-meta-*"))
+
+
+def with_claimed_task(app: Celery, client: redis.Redis, incarnation: str, **options: Any) -> Celery:
+    """Give *app* a task "add", a run of which is claim number 7 of *incarnation*."""
+
+    @app.task(name="add", acks_late=True, shared=False, **options)
+    def add() -> None: ...
+
+    app.finalize()
+    client.hset(claims_key("", incarnation), "7", "x")
+    return app

@@ -8,7 +8,7 @@ import pytest
 import redis
 from celery import Celery, states
 from celery.app.task import Context
-from result_apps import MakeApp
+from result_apps import MakeApp, with_claimed_task
 
 from flask_celeriac.record import crossing
 from flask_celeriac.record.crossing import Crossed
@@ -21,14 +21,7 @@ META = "celery-task-meta-a"
 @pytest.fixture
 def app(make_app: MakeApp, client: redis.Redis) -> Celery:
     """An app with a task, whose claim is number 7 of a worker in another process."""
-    app = make_app()
-
-    @app.task(name="add", acks_late=True, shared=False)
-    def add() -> None: ...
-
-    app.finalize()
-    client.hset(claims_key("", "worker"), "7", "x")
-    return app
+    return with_claimed_task(make_app(), client, "worker")
 
 
 def request(**names: Any) -> Context:
@@ -60,6 +53,15 @@ def test_a_large_one_is_stored_at_once(app: Celery) -> None:
     large = "x" * 100_000
     assert traced(app, large) == (0, "told", 0.5)
     assert app.AsyncResult("a").get(timeout=5) == large
+
+
+def test_a_large_one_of_a_late_run_is_not_stored_and_that_is_said(
+    app: Celery, client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.delete(claims_key("", "worker"))
+    assert traced(app, "x" * 100_000) == (0, "told", 0.5)
+    assert client.exists(META) == 0
+    assert "add[a] was not stored: this was a late run" in caplog.text
 
 
 @pytest.mark.parametrize(

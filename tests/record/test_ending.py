@@ -9,7 +9,7 @@ import pytest
 import redis
 from celery import Celery, Task, signals, states
 from celery.app.task import Context
-from result_apps import MakeApp
+from result_apps import MakeApp, with_claimed_task
 
 from flask_celeriac.record import ending
 from flask_celeriac.transport.redis.keys import claims_key
@@ -43,14 +43,7 @@ def holder(monkeypatch: pytest.MonkeyPatch) -> Holder:
 @pytest.fixture
 def app(make_app: MakeApp, client: redis.Redis) -> Celery:
     """An app with a task, whose claim is number 7 of "one"."""
-    app = make_app()
-
-    @app.task(name="add", acks_late=True, shared=False)
-    def add() -> None: ...
-
-    app.finalize()
-    client.hset(claims_key("", "one"), "7", "x")
-    return app
+    return with_claimed_task(make_app(), client, "one")
 
 
 def run(**names: Any) -> Context:
@@ -157,14 +150,8 @@ def test_results_in_another_database_are_stored_at_once(
 def test_a_task_that_is_told_of_its_end_finds_its_result(
     make_app: MakeApp, holder: Holder, client: redis.Redis, name: str
 ) -> None:
-    app = make_app()
-    client.hset(claims_key("", "one"), "7", "x")
     kind = type("Told", (Task,), {name: lambda *_, **__: None})
-
-    @app.task(name="add", base=kind, acks_late=True, shared=False)
-    def add() -> None: ...
-
-    app.finalize()
+    app = with_claimed_task(make_app(), client, "one", base=kind)
     expect_at_once(app, holder, run())
 
 

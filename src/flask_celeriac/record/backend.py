@@ -135,7 +135,7 @@ class _Celeriac(_StockRedis):  # type: ignore[misc]
             claimant, number = holder
             claimant.bring(number, self.outcome(task_id, value, lambda: request))
         elif not crossing.keep(value):
-            self._put(self.get_key_for_task(task_id), value, self.expires or 0, request)
+            self._put_or_warn(task_id, value, self.expires, request)
 
     def outcome(self, task_id: str, value: str | bytes, request: Callable[[], Any]) -> Outcome:
         """Return what is to be stored with the end of the claim of a task that has succeeded.
@@ -165,9 +165,14 @@ class _Celeriac(_StockRedis):  # type: ignore[misc]
         value = self._value(task_id, result, state, traceback, request)
         expires_s = self.failure_expires if state == states.FAILURE else self.expires
         take_back(request)
+        self._put_or_warn(task_id, value, expires_s, request)
+        return result
+
+    def _put_or_warn(
+        self, task_id: str, value: str | bytes, expires_s: int | None, request: Any
+    ) -> None:
         if not self._put(self.get_key_for_task(task_id), value, expires_s or 0, request):
             warn_of_late_run(task_id, request)
-        return result
 
     def _put(self, key: bytes, value: str | bytes, expires_s: int, request: Any) -> Any:
         claim = self._store.claim_for(request)
