@@ -16,9 +16,9 @@ from uuid import uuid4
 from kombu import Queue
 from kombu.common import maybe_declare
 from kombu.transport import virtual
-from kombu.utils.json import dumps
 
 from flask_celeriac.errors import Unroutable
+from flask_celeriac.kombu_json import to_json
 
 from .consuming import ConsumingChannel
 from .line import Line
@@ -73,7 +73,7 @@ class Channel(ConsumingChannel):
         self._has_route = True
         self.store.publish(
             queue,
-            dumps(message).encode(),
+            to_json(message).encode(),
             step=self.priority(self._get_message_priority(message, reverse=False)),
             delay_s=delay_of(message),
             token=f"{token}:{queue}" if token else "",

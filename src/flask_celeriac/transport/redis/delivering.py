@@ -95,8 +95,7 @@ class DeliveringChannel(PlacedChannel):
             is_any = True
             self._deliver(delivery)
             if monotonic() > until_s or (not self._in_poll and self.wants_more):
-                # There is more to be done than this.
-                self.connection.cycle.wake()
+                # There is more to be done than this; the loop comes back by itself.
                 break
         return is_any
 
