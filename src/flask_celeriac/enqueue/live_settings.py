@@ -22,7 +22,6 @@ class LiveSettings:
         self._is_plain = False
         self._size = -1
         self._below: dict[str, Any] = {}
-        self["task_always_eager"]
 
     def __getitem__(self, name: str) -> Any:
         """Return a setting as it is now."""
