@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import costs, imports, rounds, summary, table
+from .about import about, say
 from .costs import table as costs_table
 
 _RESULTS = Path(__file__).parent / "results"
@@ -48,10 +48,10 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     raw: dict[str, Any] = {}
     pools: dict[str, Any] = {}
     for plan in _plans(options):
-        measured = rounds.measure(plan, _say)
+        measured = rounds.measure(plan, say)
         pools[plan.pool] = summary.of_rounds(measured)
         raw[plan.pool] = _plain(measured)
-    _say("start of programs")
+    say("start of programs")
     starts = imports.measure(options.import_pairs) if options.import_pairs else {}
     added = summary.of_imports(starts)
     judged = summary.targets(pools, added)
@@ -65,7 +65,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
 
 def _costs(options: argparse.Namespace) -> dict[str, Any]:
     scale = costs.FULL if options.full else costs.QUICK if options.quick else costs.DEFAULT
-    found = costs.measure(scale, _plans(options), _say)
+    found = costs.measure(scale, _plans(options), say)
     return {"costs": found, "targets": _judged(costs.targets(found))}
 
 
@@ -94,11 +94,8 @@ def _about(
     options: argparse.Namespace, began_at: datetime, loads: Sequence[tuple[float, ...]]
 ) -> dict[str, Any]:
     return {
-        "began_at": began_at.isoformat(),
-        "took_s": round((datetime.now(UTC) - began_at).total_seconds(), 1),
+        **about(began_at),
         "options": {key: value for key, value in vars(options).items() if key != "results"},
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} processors",
         "load_averages": loads,
         "versions": {name: version(name) for name in _PACKAGES},
     }
@@ -119,10 +116,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--import-pairs", type=int, default=25, help="pairs of starts of a program")
     add("--results", type=Path, default=_RESULTS, help="folder for the JSON file")
     return parser
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

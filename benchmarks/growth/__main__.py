@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -15,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from benchmarks.about import about, say
 from flask_celeriac.embedded import find_binary
 
 from . import figures, fleet, table
@@ -44,10 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _measured(scale: Scale) -> dict[str, Any]:
     found, raw = {}, {}
     for panel in panels(scale):
-        _say(panel.name)
+        say(panel.name)
         readings = panel.measure(scale)
         found[panel.name], raw[panel.name] = figures.of_panel(panel.axis, readings), _raw(readings)
-    readings = fleet.measure(scale, _say)
+    readings = fleet.measure(scale, say)
     found["workers"] = figures.of_panel("real workers, each with 8 threads", readings)
     raw["workers"] = _raw(readings)
     return {"panels": found, "raw": raw}
@@ -72,12 +72,9 @@ def _drawn(found: Mapping[str, Any], path: Path) -> str:
 
 def _about(scale: Scale, began_at: datetime) -> dict[str, Any]:
     return {
-        "began_at": began_at.isoformat(),
-        "took_s": round((datetime.now(UTC) - began_at).total_seconds(), 1),
+        **about(began_at),
         "scale": asdict(scale),
         "server": find_binary().product,
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} processors",
         "load_averages": os.getloadavg(),
         "versions": {name: version(name) for name in _PACKAGES},
     }
@@ -88,10 +85,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="only see that everything runs")
     parser.add_argument("--results", type=Path, default=_RESULTS, help="folder for the files")
     return parser
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import signal
 import sys
 import tempfile
@@ -14,6 +13,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from benchmarks.about import about, say
 
 from . import figures, table
 from .catalogue import BASELINE, SYSTEMS
@@ -37,13 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began_at = datetime.now(UTC)
     sizes = Sizes(options.tasks, options.trips, options.web_seconds, options.connections)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        turns = Turns(options.only or [*SYSTEMS], sizes, options.what, Path(folder), _say)
+        turns = Turns(options.only or [*SYSTEMS], sizes, options.what, Path(folder), say)
         loads = [os.getloadavg()]
         found = [turns.run(number) for number in range(options.turns)]
     loads.append(os.getloadavg())
-    about = _about(options, began_at, loads, turns)
     failed = {name: reason for turn in found for name, reason in turn.failed.items()}
-    results = {"about": about, "measures": figures.summary(found), "failed": failed}
+    results = {
+        "about": _about(options, began_at, loads, turns),
+        "measures": figures.summary(found),
+        "failed": failed,
+    }
     options.results.mkdir(parents=True, exist_ok=True)
     path = options.results / f"peers-{began_at:%Y%m%dT%H%M%SZ}.json"
     path.write_text(json.dumps({**results, "turns": [*map(asdict, found)]}, indent=1))
@@ -59,12 +63,9 @@ def _about(
     turns: Turns,
 ) -> dict[str, Any]:
     return {
-        "began_at": began_at.isoformat(),
-        "took_s": round((datetime.now(UTC) - began_at).total_seconds(), 1),
+        **about(began_at),
         "options": {key: value for key, value in vars(options).items() if key != "results"},
         "baseline": BASELINE,
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} processors",
         "load_averages": loads,
         "server": turns.server,
         "versions": turns.versions,
@@ -84,10 +85,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--connections", type=int, nargs="+", default=[1, 16, 64], help="clients of the view")
     add("--results", type=Path, default=_RESULTS, help="folder for the JSON file")
     return parser
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

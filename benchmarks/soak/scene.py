@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.about import say
 from flask_celeriac.embedded import GuardedProcess
 
 from .faults import Faults
@@ -115,7 +116,7 @@ class Scene:
             if time.monotonic() >= next_s:
                 fault = self.faults.make_one()
                 if fault is not None:
-                    _say(f"{time.monotonic() - began:7.1f} s  {fault.kind} {fault.target}")
+                    say(f"{time.monotonic() - began:7.1f} s  {fault.kind} {fault.target}")
                 next_s += self.plan.every_s * self._draw.uniform(0.5, 1.5)
             time.sleep(_LOOK_S)
 
@@ -188,7 +189,3 @@ def _settings(url: str, lease_s: float) -> dict[str, Any]:
         "result_expires": _RESULTS_KEPT_S,
         "worker_soft_shutdown_timeout": _SOFT_SHUTDOWN_S,
     }
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
