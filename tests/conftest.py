@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 import pytest
 import redis
@@ -51,3 +55,27 @@ def wait_until() -> Callable[..., None]:
             time.sleep(0.01)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def flask_worker() -> Callable[..., AbstractContextManager[None]]:
+    """A context manager that runs `flask celery worker` for an application in a file."""
+
+    @contextmanager
+    def run(folder: Path, module: str, pool: str, log: Path) -> Iterator[None]:
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "flask", "--app", f"{module}:create_app", "celery",
+                 "worker", "-P", pool, "-c", "2", "--without-mingle"],
+                cwd=folder,
+                env=dict(os.environ),
+                stdout=file,
+                stderr=file,
+            )  # fmt: skip
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(30)
+
+    return run

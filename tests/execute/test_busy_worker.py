@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -23,6 +21,7 @@ def client(
     request: pytest.FixtureRequest,
     redis_server: EmbeddedServer,
     tmp_path_factory: pytest.TempPathFactory,
+    flask_worker: Callable[..., AbstractContextManager[None]],
 ) -> Iterator[redis.Redis]:
     """The server of a worker of each pool; its application is the current one."""
     url = f"{redis_server.url.rpartition('/')[0]}/13"
@@ -30,22 +29,10 @@ def client(
     with redis.Redis.from_url(url) as client, pytest.MonkeyPatch.context() as patch:
         client.flushdb()
         patch.setenv("BUSY_URL", url)
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "flask", "--app", "busy_app:create_app", "celery",
-                 "worker", "-P", request.param, "-c", "2", "--without-mingle"],
-                cwd=Path(__file__).parent,
-                env=dict(os.environ),
-                stdout=file,
-                stderr=file,
-            )  # fmt: skip
-        try:
-            with create_app().app_context():
-                echo.delay(0).get(timeout=WAIT_S)
-                yield client
-        finally:
-            process.terminate()
-            process.wait(30)
+        worker = flask_worker(Path(__file__).parent, "busy_app", request.param, log)
+        with worker, create_app().app_context():
+            echo.delay(0).get(timeout=WAIT_S)
+            yield client
 
 
 def scripts_called(client: redis.Redis) -> int:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ def worker(
     request: pytest.FixtureRequest,
     redis_server: EmbeddedServer,
     tmp_path_factory: pytest.TempPathFactory,
+    flask_worker: Callable[..., AbstractContextManager[None]],
 ) -> Iterator[Path]:
     """The log of a worker of each pool; its application is the current one."""
     log = tmp_path_factory.mktemp(request.param) / "log"
@@ -32,21 +31,9 @@ def worker(
     with redis.Redis.from_url(url) as client, pytest.MonkeyPatch.context() as patch:
         client.flushdb()
         patch.setenv("ENDINGS_URL", url)
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "flask", "--app", "endings_app:create_app", "celery",
-                 "worker", "-P", request.param, "-c", "2", "--without-mingle"],
-                cwd=Path(__file__).parent,
-                env=dict(os.environ),
-                stdout=file,
-                stderr=file,
-            )  # fmt: skip
-        try:
-            with create_app().app_context():
-                yield log
-        finally:
-            process.terminate()
-            process.wait(30)
+        worker = flask_worker(Path(__file__).parent, "endings_app", request.param, log)
+        with worker, create_app().app_context():
+            yield log
         assert client.keys(f"{Layout().namespace}attempts") == []
 
 
