@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
+from chromium_browser import start_chromium
 from flask_celeriac.embedded import EmbeddedServer
 from flask_celeriac.errors import MissingExtra
 
@@ -36,12 +38,25 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedS
 
 
 @pytest.fixture
-def redis_url(redis_server: EmbeddedServer) -> str:
+def redis_url(redis_server: EmbeddedServer) -> Iterator[str]:
     """The URL, with password, of an empty database of this test's own."""
     url = f"{redis_server.url.rpartition('/')[0]}/{next(_numbers)}"
     with redis.Redis.from_url(url) as client:
         client.flushdb()
-    return url
+        yield url
+        _end_claimants(client)
+
+
+def _end_claimants(client: redis.Redis) -> None:
+    """End what took messages in this process: else it renews its lease in later tests."""
+    claimants = sys.modules.get("flask_celeriac.transport.redis.claimants")
+    for kept in claimants.all_kept() if claimants else ():
+        mine, its = (
+            [each.get_connection_kwargs().get(name) for name in ("host", "port", "db")]
+            for each in (client, kept.claimant.store.client)
+        )
+        if mine == its:
+            claimants.forget(kept)
 
 
 @pytest.fixture
@@ -79,3 +94,11 @@ def flask_worker() -> Callable[..., AbstractContextManager[None]]:
             process.wait(30)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A real browser, driven by selenium."""
+    started = start_chromium(tmp_path_factory.mktemp("profile"))
+    yield started
+    started.quit()

@@ -9,6 +9,7 @@
     ├── DuplicateTask (ValueError)           two functions under one task name
     ├── CarryError (ValueError)              a carried value could not be dumped or loaded
     ├── ArgumentsNotJSON (kombu.exceptions.EncodeError, TypeError)
+    ├── MessageTooLarge (ValueError)         a message is larger than one may be
     ├── AsyncUnsupported (TypeError)         an async task where no event loop can run
     ├── ResultTimeout (TimeoutError, celery.exceptions.TimeoutError)
     ├── ResultBackendMissing (NotImplementedError)
@@ -16,6 +17,8 @@
     ├── Unroutable (kombu.exceptions.OperationalError)
     ├── NotAllSent (kombu.exceptions.OperationalError)
     ├── TaskIsDead (RuntimeError)            the task is a dead letter and will not run
+    ├── TaskCancelled (celery.exceptions.Ignore)  raised inside a task that somebody has cancelled
+    ├── QueueFull (kombu.exceptions.OperationalError)  the queue has as many messages as it may
     ├── EmbeddedServerError (OSError)        the embedded server can not be started or reached
     └── MissingExtra (ImportError)           an optional dependency is not installed
 
@@ -24,6 +27,7 @@ Each can be pickled, names what was wrong and says what to do.
 
 from __future__ import annotations
 
+from celery.exceptions import Ignore
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 from kombu.exceptions import EncodeError, OperationalError
 
@@ -62,6 +66,10 @@ class CarryError(CeleriacError, ValueError):
 
 class ArgumentsNotJSON(CeleriacError, EncodeError, TypeError):
     """The arguments of a task can not be encoded: pass ids, numbers, texts. Nothing was sent."""
+
+
+class MessageTooLarge(CeleriacError, ValueError):
+    """A message is larger than one may be: keep the data elsewhere and send where it is."""
 
 
 class AsyncUnsupported(CeleriacError, TypeError):
@@ -108,6 +116,14 @@ class NotAllSent(CeleriacError, OperationalError):
 
 class TaskIsDead(CeleriacError, RuntimeError):
     """The task is a dead letter and will not run: see `flask celery dead`."""
+
+
+class TaskCancelled(CeleriacError, Ignore):
+    """Somebody wants this task to end. Let it pass: the state of the task becomes REVOKED."""
+
+
+class QueueFull(CeleriacError, OperationalError):
+    """The queue has as many messages as it may. Nothing was sent; send again later."""
 
 
 class EmbeddedServerError(CeleriacError, OSError):

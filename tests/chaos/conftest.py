@@ -8,11 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from proxy import Proxy
 from scale import IS_FULL
 from scene import Counts, Scene
 
 from flask_celeriac.embedded import EmbeddedServer
+from proxy import Proxy
 
 HERE = Path(__file__).parent
 _COLUMNS = ("accepted", "lost", "stuck", "repeated", "undeclared", "late", "dead")

@@ -42,7 +42,8 @@ def test_a_task_longer_than_the_grace_is_given_back_and_started_by_another_worke
     scene: Scene, pool: str, name: str
 ) -> None:
     worker = scene.fleet.ready(pool=pool, slots=2, **_SIGNALS[name])
-    ids = [scene.send("work", 6.0) for _ in range(1 if pool == "solo" else 2)]
+    # Long enough for the other worker to begin within it, on a busy machine too.
+    ids = [scene.send("work", 12.0) for _ in range(1 if pool == "solo" else 2)]
     waiting = [scene.send("work", 0.1) for _ in range(6)]
     scene.wait_started(*ids)
     scene.fleet.ready(slots=4)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 from fleet import wait_until
-from proxy import Proxy
 from scale import scaled
 from scene import Scene
 
 from flask_celeriac.transport.redis.scripts import script
+from proxy import Proxy
 
 _BY_ITSELF_S = 15.0
 

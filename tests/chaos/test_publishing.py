@@ -11,8 +11,9 @@ from celery import group
 from flask import Flask
 from fleet import wait_until
 from kombu.exceptions import OperationalError
-from proxy import Proxy
 from scene import Scene
+
+from proxy import Proxy
 
 _WITHIN_S = 2.5
 

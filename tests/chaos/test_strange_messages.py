@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import pickle
+import zlib
 from typing import Any
 
+import psutil
 from fleet import wait_until
 from scene import Scene
 
@@ -69,6 +71,7 @@ def test_unreadable_messages_are_dead_letters_with_their_bytes(scene: Scene) -> 
         pickled(),
         message(body="! 9 bytes"),
         message(body=17),
+        message(body=encoded(b"[" * 100_000)),
         message(body=encoded(b"[1]"), headers={"id": "no name"}),
         message(headers=None),
         message(headers={**_HEADERS, "eta": "soon"}),
@@ -92,6 +95,25 @@ def test_unreadable_messages_are_dead_letters_with_their_bytes(scene: Scene) -> 
     assert all(letter.reason for letter in letters)
     assert worker.is_running()
     assert scene.ledger.started() == {known}
+
+
+def test_a_bomb_is_a_dead_letter_and_takes_no_memory(scene: Scene) -> None:
+    worker = scene.fleet.ready(slots=1)
+    before = psutil.Process(worker.pid).memory_info().rss
+    bomb = message(
+        body=encoded(zlib.compress(bytes(300_000_000))),
+        headers={**_HEADERS, "compression": "application/x-gzip"},
+    )
+    scene.client.lpush("celery", bomb)
+    known = scene.send("work")
+    wait_until(lambda: scene.store.count_dead() == 1, 20, scene.logs)
+    counts = scene.sum_up("compressed message", [known])
+    assert not counts.faults
+    (letter,) = scene.store.dead_letters()
+    assert letter.body == bomb
+    assert "16,777,216 bytes" in letter.reason
+    assert worker.is_running()
+    assert psutil.Process(worker.pid).memory_info().rss - before < 60_000_000
 
 
 def test_a_message_that_ends_its_worker_on_delivery_is_dead_after_three_workers(

@@ -196,7 +196,7 @@ def test_kill_9_of_the_owner_ends_the_server_and_frees_the_folder(
     folder: Path, wait_until: WaitUntil
 ) -> None:
     owner = start_owner(folder)
-    pid = read_pid(owner)
+    server = psutil.Process(read_pid(owner))
     running = find_running(folder)
     assert running is not None
     assert running.pid == owner.pid
@@ -206,7 +206,7 @@ def test_kill_9_of_the_owner_ends_the_server_and_frees_the_folder(
 
     # At once, without waiting for the end of the old server: the new one does that.
     with EmbeddedServer(folder) as successor:
-        assert not psutil.pid_exists(pid)
+        assert not server.is_running()
         assert read_key(successor.url, "kept") == "yes"
 
 
@@ -214,10 +214,10 @@ def test_kill_9_of_the_owner_ends_the_server_within_a_second_though_its_fork_liv
     folder: Path, wait_until: WaitUntil
 ) -> None:
     owner = start_owner(folder, "fork")
-    pid, fork_pid = read_pid(owner), read_pid(owner)
+    server, fork_pid = psutil.Process(read_pid(owner)), read_pid(owner)
 
     kill(owner)
-    wait_until(lambda: not psutil.pid_exists(pid), 1.5)
+    wait_until(lambda: not server.is_running(), 1.5)
     assert psutil.pid_exists(fork_pid)
 
     os.kill(fork_pid, signal.SIGKILL)

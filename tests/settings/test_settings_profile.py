@@ -38,7 +38,9 @@ def test_every_broker_gets_the_defaults_that_concern_all(read):
 
 @pytest.mark.parametrize("url", REDIS_URLS)
 def test_redis_gets_its_options(read, url):
-    celery = read({"CELERY_BROKER_URL": url}).celery
+    settings = read({"CELERY_BROKER_URL": url})
+    celery = settings.celery
+    assert settings.worker[OPTIONS]["max_message_bytes"] == 16 * 1024 * 1024
     assert celery[OPTIONS] == {
         "visibility_timeout": 43200,
         "socket_timeout": 0.67,
@@ -46,6 +48,7 @@ def test_redis_gets_its_options(read, url):
         "health_check_interval": 10,
         "queue_order_strategy": "priority",
         "work_in_hand_s": 0.1,
+        "max_message_bytes": 512 * 1024,
     }
 
 

@@ -121,6 +121,20 @@ def test_who_leaves_with_as_much_as_one_portion_has_no_lease_either(store, claim
 
 
 @pytest.mark.usefixtures("five")
+@pytest.mark.parametrize("was_seen", [True, False])
+def test_what_arrives_after_a_process_has_left_brings_it_nothing(store, claim, was_seen) -> None:
+    if was_seen:
+        claim(limit=3)
+    store.leave("one")
+    late, renewed = claim(limit=3), store.renew("one", lease_s=30.0)
+    assert (late.deliveries, renewed.numbers) == ((), frozenset())
+    assert not store.client.exists(f"{store.layout.namespace}claims:one")
+    assert workers(store) == []
+    assert 0 < store.client.pttl(f"{store.layout.namespace}left:one") <= 600_000
+    assert bodies(claim("two")) == [b"0", b"1", b"2", b"3", b"4"]
+
+
+@pytest.mark.usefixtures("five")
 def test_a_lease_that_ended_gives_all_back_in_order(store, claim, end_lease) -> None:
     claim(limit=3)
     assert store.reap() == (0, [])

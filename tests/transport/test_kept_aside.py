@@ -222,11 +222,11 @@ def test_an_export_brings_every_suspect_and_every_parked_message(store, claim, l
     for number in range(3):
         store.publish("q*[1]", b"%d" % number)
     for _ in range(2):
-        for delivery in claim(queues="q*[1]").deliveries:
-            store.crash("one", delivery.number)
-    store.leave("one")
+        for delivery in claim("two", queues="q*[1]").deliveries:
+            store.crash("two", delivery.number)
+    store.leave("two")
     assert store.export() == 100 + 3
-    assert names_of_keys(store) == {"seq"}
+    assert names_of_keys(store) == {"left", "seq"}
     assert (store.size("q"), store.size("q*[1]")) == (100, 3)
 
 

@@ -50,6 +50,7 @@ def content(kind: Any, accept: set[str] | None, body: Any, names: dict[str, Any]
         ("", {}),
         (None, {}),
         ("[1", {}),
+        ("[" * 100_000, {}),
         (b"\xff", {}),
         ('["\u00fc"]', {"content-encoding": "UTF-8"}),
         ('["\u00fc"]', {"content-encoding": "latin-1"}),

@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> None:
     status = _serve(command_pid, life_fd, wakeup_fd, owner_pid)
     if status is None:
         status = _end_command(command_pid, grace_ms / 1000)
-    _end_rest(command_pid)
+    _end_rest(command_pid, is_reaped=status is not None)
     _exit_like(status)
 
 
@@ -135,11 +135,15 @@ def _end_command(command_pid: int, grace_s: float) -> int | None:
     return None
 
 
-def _end_rest(command_pid: int) -> None:
+def _end_rest(command_pid: int, *, is_reaped: bool) -> None:
     deadline = time.monotonic() + _END_S
     while time.monotonic() < deadline:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(command_pid, signal.SIGKILL)
+        # Once the command is reaped, its number may be that of somebody else's group. A sub-reaper
+        # finds the rest of the group without it.
+        if not is_reaped or sys.platform != "linux":
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(command_pid, signal.SIGKILL)
+        is_reaped = True
         for pid in _descendants():
             _send(pid, signal.SIGKILL)
         # Not the list tells the end: while parents die, it may miss a child that is read before

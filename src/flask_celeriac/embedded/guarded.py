@@ -64,7 +64,8 @@ class GuardedProcess:
                 stderr=stderr,
             )
         except BaseException:
-            os.close(self._life_fd)
+            # The number may be another's by the time this object is collected.
+            self._let_go()
             os.close(report_read)
             raise
         finally:

@@ -115,6 +115,11 @@ class Call:
         """Queue, priority and due time: what messages must share to be published together."""
         return self.way.queue.name, self.way.priority, self._eta
 
+    @property
+    def most_bytes(self) -> int:
+        """How many bytes a message may have; 0: any number."""
+        return self._sender.most_bytes
+
     def publish(self, messages: Sequence[bytes], token: str, producer: Any = None) -> None:
         """Publish messages of this call; see `DirectSender.publish`."""
         self._sender.publish(self.way, messages, eta=self._eta, token=token, producer=producer)

@@ -43,6 +43,7 @@ class DirectSender:
         self.celery, self.ways = celery, Ways(celery)
         self.levels = conf.task_repr_maxlevels
         self.body_of = encoding.stock_body_of if is_stock() else encoding.body_of
+        self.most_bytes = int((conf.broker_transport_options or {}).get("max_message_bytes", 0))
         self._wait_s = conf.broker_pool_acquire_timeout
         self._is_repeated = bool(conf.task_publish_retry)
         self._policy = dict(conf.task_publish_retry_policy)
@@ -68,6 +69,7 @@ class DirectSender:
 
         Raises:
             kombu.exceptions.OperationalError: They may or may not have arrived.
+            MessageTooLarge: Nothing was sent.
         """
 
         def put(channel: Channel) -> None:

@@ -10,6 +10,8 @@ from .urls import Family
 
 # Long beside a round trip to Redis, short for who waits behind it.
 _WORK_IN_HAND_S = 0.1
+#: Bytes. The arguments of a request with the largest body fit in; results are passed on by workers.
+_MOST_SENT, _MOST_PASSED_ON = 512 * 1024, 16 * 1024 * 1024
 
 
 def carried_by_celery(broker: Family, *, is_up: bool) -> Iterator[Default]:
@@ -49,6 +51,18 @@ def carried_by_us(values: Mapping[str, Any], *, is_up: bool) -> Iterator[Default
             _WORK_IN_HAND_S,
             "Short tasks do not wait for a round trip each; long ones wait for a free worker.",
         )
+    yield Default(
+        "broker_transport_options.max_message_bytes",
+        _MOST_SENT,
+        "Redis keeps messages in memory: large data belongs elsewhere, and its place in a message.",
+        "sender",
+    )
+    yield Default(
+        "broker_transport_options.max_message_bytes",
+        _MOST_PASSED_ON,
+        "Workers pass results on, in chains and chords.",
+        "worker",
+    )
     yield Default(
         "worker_soft_shutdown_timeout",
         _soft_shutdown_s(is_up=is_up),

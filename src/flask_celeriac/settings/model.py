@@ -91,6 +91,13 @@ class Settings:
             without a timeout inside a request.
         state_dir: `CELERIAC_STATE_DIR`: folder of the small state files of worker and beat.
         require_durable: `CELERIAC_REQUIRE_DURABLE`.
+        progress_interval_s: `CELERIAC_PROGRESS_INTERVAL`, seconds, above 0: the shortest time
+            between two that are told.
+        queue_limits: `CELERIAC_QUEUE_LIMITS`: how many messages may wait in a queue for which
+            tasks are taken by HTTP; "*" for all others.
+        max_wait_s: `CELERIAC_MAX_WAIT`, seconds, above 0: the longest a request may wait by HTTP.
+        max_body_bytes: `CELERIAC_MAX_BODY`: of a request with arguments.
+        max_streams: `CELERIAC_MAX_STREAMS`: streams of events that are open in one process.
     """
 
     celery: Mapping[str, Any]
@@ -107,6 +114,11 @@ class Settings:
     result_timeout_s: float = 30.0
     state_dir: str | None = None
     require_durable: bool = False
+    progress_interval_s: float = 0.1
+    queue_limits: Mapping[str, int] = field(default_factory=dict)
+    max_wait_s: float = 20.0
+    max_body_bytes: int = 262_144
+    max_streams: int = 16
 
     #: Whether messages travel by our Redis transport; the embedded server's do.
     is_carried_by_us: bool = field(init=False)

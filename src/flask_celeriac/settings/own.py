@@ -76,6 +76,23 @@ def _seconds(value: Any) -> float:
     return float(seconds)
 
 
+def _count(value: Any) -> int:
+    """Read a whole number, 0 or more."""
+    number = to_number(value)
+    if number != int(number) or number < 0:
+        raise WrongTypeError("a whole number, 0 or more")
+    return int(number)
+
+
+def _queue_limits(value: Any) -> dict[str, int]:
+    """Read how many messages may wait: in each queue, or by name."""
+    if not isinstance(value, Mapping):
+        return {"*": _count(value)}
+    if not all(isinstance(name, str) for name in value):
+        raise WrongTypeError('a number, or names of queues with numbers, such as {"mail": 1000}')
+    return {name: _count(limit) for name, limit in value.items()}
+
+
 def _folder(value: Any) -> str:
     """Read the path of a folder."""
     if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
@@ -92,6 +109,11 @@ def _transport(value: Any) -> str:
 
 _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "CELERIAC_EXTRA_KEYS": ("extra_keys", lambda value: frozenset(_names(value))),
+    "CELERIAC_MAX_BODY": ("max_body_bytes", _count),
+    "CELERIAC_MAX_STREAMS": ("max_streams", _count),
+    "CELERIAC_MAX_WAIT": ("max_wait_s", _seconds),
+    "CELERIAC_PROGRESS_INTERVAL": ("progress_interval_s", _seconds),
+    "CELERIAC_QUEUE_LIMITS": ("queue_limits", _queue_limits),
     "CELERIAC_REQUEST_ID_HEADER": ("request_id_header", _header),
     "CELERIAC_REQUIRE_DURABLE": ("require_durable", to_bool),
     "CELERIAC_RESULT_TIMEOUT": ("result_timeout_s", _seconds),

@@ -28,6 +28,23 @@ def bounded_connection(celery: Celery) -> Connection:
     return connection
 
 
+def depth_by(
+    channel: Any, queue: str, channel_errors: tuple[type[BaseException], ...]
+) -> int | None:
+    """Return the number of messages ready in *queue*; None where the broker does not say.
+
+    An AMQP channel may be closed afterwards.
+    """
+    try:
+        declared = channel.queue_declare(queue, passive=True)
+    except channel_errors as error:
+        # For Redis an empty queue does not exist.
+        return 0 if _is_not_found(error) else None
+    except NotImplementedError:
+        return None
+    return int(declared.message_count)
+
+
 class BrokerProbe:
     """Asks the broker how many messages wait, and nothing else; connects when first asked.
 
@@ -69,16 +86,10 @@ class BrokerProbe:
     def _depth(self, connection: Connection, queue: str) -> int | None:
         if self._channel is None:
             self._channel = connection.channel()
-        try:
-            declared = self._channel.queue_declare(queue, passive=True)
-        except connection.channel_errors as error:
-            # An error closes an AMQP channel. For Redis an empty queue does not exist.
-            if not getattr(self._channel, "is_open", True):
-                self._channel = None
-            return 0 if _is_not_found(error) else None
-        except NotImplementedError:
-            return None
-        return int(declared.message_count)
+        depth = depth_by(self._channel, queue, connection.channel_errors)
+        if not getattr(self._channel, "is_open", True):
+            self._channel = None
+        return depth
 
     def close(self) -> None:
         """Close the connection; safe to repeat. The next question opens another."""

@@ -17,6 +17,7 @@ from flask_celeriac.health.heartbeat import Heartbeat
 from flask_celeriac.health.state_file import StateFile, named_folder
 from flask_celeriac.transport.probe import bounded_connection
 
+from .stop_signals import StopSignals
 from .tolerant import ClockTolerantScheduler
 from .unknown import unknown_entries
 
@@ -32,21 +33,23 @@ class Scheduler(ClockTolerantScheduler):
         self._look_s: float | None = None
         self._failure = ""
         self._sending = ""
+        self._stop_signals = StopSignals(self.close)
         super().__init__(app, *args, **kwargs)
 
     def setup_schedule(self) -> None:
-        """As in Celery; then look for what is wrong with the entries, and begin to beat."""
-        super().setup_schedule()
-        if unknown := unknown_entries(self.app):
-            logger.warning(
-                "beat_schedule: %s. Such messages are sent, but a worker with this code "
-                "refuses them.",
-                "; ".join(map(str, unknown)),
-            )
-        self._begin_heartbeat()
+        """As in Celery, without interruption; then look for wrong entries, and begin to beat.
+
+        Raises:
+            SystemExit: Beat was told to end meanwhile; the schedule is stored and closed.
+        """
+        with self._stop_signals.held():
+            super().setup_schedule()
+            self._warn_of_unknown()
+            self._begin_heartbeat()
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Send at most one due entry; a tick after which the broker answers is a look for work."""
+        self._stop_signals.obey()
         delay_s = super().tick(*args, **kwargs)
         if self._failure and self._is_broker_back():
             self._failure = ""
@@ -56,6 +59,7 @@ class Scheduler(ClockTolerantScheduler):
 
     def close(self) -> None:
         """Store the schedule, and end the heartbeat; safe to repeat."""
+        self._stop_signals.is_closed = True
         self._end_heartbeat()
         super().close()
 
@@ -89,6 +93,14 @@ class Scheduler(ClockTolerantScheduler):
             with suppress(Exception):
                 connection.release()
         return True
+
+    def _warn_of_unknown(self) -> None:
+        if unknown := unknown_entries(self.app):
+            logger.warning(
+                "beat_schedule: %s. Such messages are sent, but a worker with this code "
+                "refuses them.",
+                "; ".join(map(str, unknown)),
+            )
 
     def _begin_heartbeat(self) -> None:
         try:

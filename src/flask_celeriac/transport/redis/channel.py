@@ -25,6 +25,7 @@ from .line import Line
 from .message import Message
 from .messages import PUBLISH_TOKEN, Unreadable, delay_of, delay_until
 from .qos import QoS
+from .sizes import require_size
 from .store import MessageStore
 
 # Tokens that somebody chose, such as that of a chain's link: 24 hours.
@@ -53,6 +54,7 @@ class Channel(ConsumingChannel):
 
         Raises:
             Unroutable: It is a task, and no queue is bound; nothing was sent.
+            MessageTooLarge: Nothing was sent.
         """
         self._has_route = False
         properties = message["properties"]
@@ -71,9 +73,11 @@ class Channel(ConsumingChannel):
 
     def _put(self, queue: str, message: dict[str, Any], token: str = "", **_: Any) -> None:
         self._has_route = True
+        body = to_json(message).encode()
+        require_size((body,), self.max_message_bytes)
         self.store.publish(
             queue,
-            to_json(message).encode(),
+            body,
             step=self.priority(self._get_message_priority(message, reverse=False)),
             delay_s=delay_of(message),
             token=f"{token}:{queue}" if token else "",
@@ -120,7 +124,11 @@ class Channel(ConsumingChannel):
             bodies: 1 to 1000.
             eta: Of all of them, as in the header.
             token: Names this publish: a repetition with the same one adds nothing.
+
+        Raises:
+            MessageTooLarge: Nothing was put.
         """
+        require_size(bodies, self.max_message_bytes)
         of_all = {"properties": {"priority": priority}}
         self._publisher.publish_many(
             queue,
@@ -175,6 +183,8 @@ class Channel(ConsumingChannel):
 
     def basic_get(self, queue: str, no_ack: bool = False, **_: Any) -> Any:
         """Take one message directly; None when there is none."""
+        if self.known_claimant is not None and self.known_claimant.has_left:
+            self._kept = None  # a worker in this process has ended, and others go on
         found = self.store.claim(
             "-" if no_ack else self.claimant.incarnation,
             {queue: not no_ack},

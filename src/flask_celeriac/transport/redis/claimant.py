@@ -42,7 +42,6 @@ Connect = Callable[[float], Redis]
 
 # A settling must not hold up the event loop for longer; what is not sent is sent again.
 _ANSWER_S = 1.0
-_LAST_REPLY_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +64,7 @@ class Claimant:
             a channel that is closed gives back what came through it.
         is_leaving: Whether this process ends: its channels ask for nothing more, and what they
             asked for before is given back.
+        has_left: Whether all was given back: the server gives this name nothing any more.
         parked_tasks: Names of tasks that are known here and of which messages are parked: these
             are taken too, until there are none any more.
         last: The greatest number of a claim that was ever held.
@@ -81,6 +81,7 @@ class Claimant:
         self.lease = lease
         self.is_lasting = False
         self.is_leaving = False
+        self.has_left = False
         self.defer: Callable[[], bool] = _never
         self.parked_tasks: Sequence[str] = ()
         self.asking: WeakSet[object] = WeakSet()
@@ -236,7 +237,8 @@ class Claimant:
             store: Of the calling thread.
 
         Returns:
-            How many claims were given back.
+            How many claims were given back. What this process has asked for over another
+            connection brings nothing any more.
 
         Raises:
             redis.exceptions.RedisError: The server does not answer; others take the claims when
@@ -249,10 +251,7 @@ class Claimant:
         self.give_back_hand(store)
         self._held.clear()
         count = store.leave(self.incarnation)
-        if self.asking:
-            # What was asked for by another connection may be written down after that.
-            time.sleep(_LAST_REPLY_S)
-            count += store.leave(self.incarnation)
+        self.has_left = True
         return count
 
     def look_after(self, store: MessageStore) -> Renewed:

@@ -6,6 +6,7 @@ All but the ready lists begin with ``<global_keyprefix>celeriac:<version>:``.
     <queue>[<sep><step>]  list    until taken         ready messages as in kombu: pushed left
     claims:<incarnation>  hash    until settled       number -> entry, of one process
     workers               zset    until left, reaped  incarnation -> end of its lease (ms)
+    left:<incarnation>    string  10 minutes          it has given back all and takes no more
     patience              string  half a lease        as long as it is there, ended leases wait
     slots                 hash    until left, reaped  incarnation -> how many may have begun
     delayed               zset    until due           entry -> due time (ms)

@@ -9,14 +9,30 @@ from kombu.transport import virtual
 
 from flask_celeriac.kombu_json import CONTENT_TYPE, from_json, is_stock
 
+from .messages import Unreadable
+from .sizes import is_larger
+
 _ENCODINGS = ("utf-8", "UTF-8")
 _is_stock = cache(is_stock)
 
 
 class Message(virtual.Message):
-    """kombu's, but JSON is decoded without making a decoder for it."""
+    """kombu's, but JSON is decoded without making a decoder for it, and bodies have a size.
+
+    Raises:
+        Unreadable: What was compressed has more than the channel's `max_decoded_bytes`.
+    """
 
     _content: Any = None
+
+    def __init__(self, payload: Any, channel: Any = None, **options: Any) -> None:
+        method = (payload.get("headers") or {}).get("compression")
+        most = getattr(channel, "max_decoded_bytes", 0)
+        if method and most and payload.get("body"):
+            encoding = payload["properties"].get("body_encoding")
+            if is_larger(channel.decode_body(payload["body"], encoding), method, most):
+                raise Unreadable(f"decompressed, its body has more than {most:,} bytes")
+        super().__init__(payload, channel, **options)
 
     def decode(self) -> Any:
         """As in kombu: what was published, memoized.
@@ -44,5 +60,5 @@ class Message(virtual.Message):
         body: Any = self.body
         try:
             return from_json(body.decode())
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             return None

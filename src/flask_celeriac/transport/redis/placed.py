@@ -13,6 +13,7 @@ from .claimant import LEASE_S, RENEW_S, Claimant, Lease
 from .claimants import Kept, claimant_for
 from .errors import heeding
 from .layout import MOST_STARTS, TOKEN_S, Layout
+from .sizes import MOST_DECODED_BYTES
 from .store import MessageStore
 
 #: Without type: what we use of kombu's channel is partly private and in no stubs.
@@ -31,6 +32,11 @@ class PlacedChannel(KombuChannel):  # type: ignore[misc]
     #: Starts that end with the end of their process, before a message is a dead letter.
     most_starts = MOST_STARTS
 
+    #: Bytes of a message as it lies in Redis; 0: any number.
+    max_message_bytes = 0
+    #: Bytes of a body that was compressed; 0: any number.
+    max_decoded_bytes = MOST_DECODED_BYTES
+
     from_transport_options = (
         *KombuChannel.from_transport_options,
         "lease_s",
@@ -38,6 +44,8 @@ class PlacedChannel(KombuChannel):  # type: ignore[misc]
         "work_in_hand_s",
         "publish_token_s",
         "most_starts",
+        "max_message_bytes",
+        "max_decoded_bytes",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

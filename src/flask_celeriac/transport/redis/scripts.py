@@ -11,12 +11,13 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import NoScriptError
 
-_ALSO_BEFORE = {"finish": ("outcome",)}
+# Whatever stands before a script is run each time: those of every message have what they use.
+_PARTS = {"publish": ("prelude", "publish"), "finish": ("prelude", "attempts", "outcome", "finish")}
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One script with its prelude; `sha` is how a server that has it knows it."""
+    """One script with what it uses; `sha` is how a server that has it knows it."""
 
     text: str
     sha: str
@@ -32,7 +33,7 @@ def outcome_text() -> str:
 def script(name: str) -> Script:
     """Return the script *name* of the folder `lua`."""
     folder = files("flask_celeriac.transport.redis") / "lua"
-    names = ("prelude", *_ALSO_BEFORE.get(name, ()), name)
+    names = _PARTS.get(name, ("prelude", "attempts", name))
     text = "\n".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in names)
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 

@@ -211,7 +211,10 @@ class MessageStore(Aside):
         return int(self._run("give_back", incarnation, side, int(was_delivered), *numbers))
 
     def leave(self, incarnation: str) -> int:
-        """Give back all that *incarnation* has, to be taken next; it has no lease any more."""
+        """Give back all that *incarnation* has, to be taken next; it takes no more.
+
+        Claims and renewals in its name that arrive after that bring nothing.
+        """
         return self._in_portions("leave", incarnation)
 
     def leases(self) -> dict[str, float]:

@@ -11,8 +11,9 @@
 -- `is_idle` is 1 where a slot is free: when there is nothing to take, others learn that, who have taken more than they run.
 -- `slots` is how many of its claims may have begun at most, those of the lowest numbers; '': as before, or all.
 -- `last` is the greatest number that the incarnation ever had.
+-- Who has left takes nothing.
 -- next_due_ms: milliseconds until the first delayed message, -1 when there is none.
---   workers, patience           see prelude: renew_lease
+--   workers, patience           see attempts.lua: renew_lease
 --   parked, parked:<task>       set, list  see above; 100 of a task are looked at
 --   delayed                     zset    what is due goes to the ready lists, 100 at a time
 --   suspects:<queue>            list    one is taken when this incarnation has none
@@ -64,7 +65,9 @@ end
 local now = now_ms()
 for _, is_kept in ipairs(keeps) do
   if is_kept then
-    renew_lease(incarnation, now, lease_ms)
+    if not renew_lease(incarnation, now, lease_ms) then
+      return {-1, tonumber(redis.call('GET', ns .. 'cancellations') or 0), limit}
+    end
     break
   end
 end

@@ -6,7 +6,7 @@
 --   workers               zset  incarnations that are done with leave
 --   claims:<incarnation>  hash  emptied
 --   slots                 hash  read; the incarnation leaves
---   suspect, attempts     hash  see prelude: blame
+--   suspect, attempts     hash  see attempts.lua: blame
 --   suspects:<queue>, <queue>[<separator><step>], bell:<queue>, dead, dead:<number>, unreported
 local limit, most, reason = tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local reply = {0}
