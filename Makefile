@@ -11,7 +11,7 @@ DEMO := examples/flask-celery-demo
 # Tests mostly wait; what they share (a server, an application's folder) is shared within a file.
 SIDE_BY_SIDE := -n 3 --dist loadfile
 
-.PHONY: help demo test chaos lint format types bench bench-growth bench-peers soak clean
+.PHONY: help demo test chaos lint format types bench bench-growth bench-http bench-peers bench-progress soak clean
 
 help:
 	@echo 'make demo    set up and run the demo; Ctrl-C stops it (ARGS="--port 5001")'
@@ -21,7 +21,9 @@ help:
 	@echo 'make types   mypy (strict) and pyright'
 	@echo 'make bench   benchmarks beside plain Celery (ARGS="--costs": what a task costs in Redis)'
 	@echo 'make bench-growth  how the cost of a task grows with messages, workers and queues: a table and a picture'
+	@echo 'make bench-http  requests that wait for tasks, streams of events, and status; beside plain Celery where it has the like'
 	@echo 'make bench-peers  Flask-Celeriac beside other task queues, each in an environment of its own'
+	@echo 'make bench-progress  what a call of celeriac.progress costs'
 	@echo 'make soak    20 minutes of load and faults: nothing lost, stuck or doubled (ARGS="--minutes 5")'
 	@echo 'make clean   remove what the others made'
 
@@ -53,8 +55,14 @@ bench: $(VENV)/test
 bench-growth: $(VENV)/soak
 	$(BIN)/python -m benchmarks.growth $(ARGS)
 
+bench-http: $(VENV)/test
+	$(BIN)/python -m benchmarks.http $(ARGS)
+
 bench-peers: $(VENV)/test
 	$(BIN)/python -m benchmarks.peers $(ARGS)
+
+bench-progress: $(VENV)/test
+	$(BIN)/python -m benchmarks.progress
 
 soak: $(VENV)/soak
 	$(BIN)/python -m benchmarks.soak $(ARGS)

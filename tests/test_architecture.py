@@ -24,7 +24,7 @@ NAME = "flask_celeriac"
 #: Each part may import from itself and from the rows above its own: the parts of one row, so also
 #: the doors, do not know each other.
 ROWS = (
-    ("errors", "kombu_json", "native_thread", "wake"),
+    ("errors", "kombu_json", "native_thread", "wake", "access"),
     ("settings", "embedded", "health"),
     ("transport",),
     ("record",),
@@ -38,7 +38,7 @@ ROWS = (
 )
 #: What a plain Celery app, a probe or a script can use.
 WITHOUT_FLASK = (
-    *("errors", "kombu_json", "native_thread", "wake"),
+    *("errors", "kombu_json", "native_thread", "wake", "access"),
     *("settings", "embedded", "health", "transport", "record"),
 )
 LONGEST_MODULE = 400
@@ -244,11 +244,13 @@ def test_the_reference_names_every_safe_default() -> None:
 
 
 def test_the_reference_names_every_key_in_redis_and_every_option_of_the_transport() -> None:
+    from flask_celeriac.record.journal import on_redis
     from flask_celeriac.transport.redis import keys
     from flask_celeriac.transport.redis.placed import KombuChannel, PlacedChannel
 
+    documents = f"{keys.__doc__}{on_redis.__doc__}"
     named = re.findall(
-        r"^    (\S+) +(?:list|hash|zset|set|string) ", keys.__doc__ or "", re.MULTILINE
+        r"^    (\S+) +(?:list|hash|zset|set|string|stream) ", documents, re.MULTILINE
     )
     text = (ROOT / "docs" / "reference" / "keys.md").read_text()
     assert re.findall(r"^\| `(\S+)` \|", text, re.MULTILINE) == named

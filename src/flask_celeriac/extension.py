@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar,
 from celery import Celery
 from flask import Flask
 
+from .access import Access
+from .api.by_http import ByHTTP
 from .declare import adoption, celery_app, request_id
 from .declare.carry import Carrier, Carriers
 from .declare.celery_app import FlaskCelery
 from .declare.collect import Declarations
 from .declare.discover import import_task_modules
+from .declare.exposure import Exposures
 from .declare.state import AppState, answer_for_celery, find, remember
 from .declare.task import AsyncTask, Task
 from .errors import AlreadyInitialized, ConfigurationError
+from .execute.in_task import InTask
 from .health.attach import attach
 from .record import urls as record_urls
 from .transport import attach as transport
@@ -26,12 +30,13 @@ if TYPE_CHECKING:
 
 # Named, so that a web process never imports it.
 _ABILITIES = "flask_celeriac.execute.abilities:Abilities"
+_EXPOSED = "flask_celeriac.execute.exposed:Exposed"
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Celeriac:
+class Celeriac(InTask, ByHTTP):
     """The Flask extension. Make one without an app; every module may import it.
 
     Example:
@@ -50,6 +55,7 @@ class Celeriac:
     def __init__(self, app: Flask | None = None, *, celery: Celery | None = None) -> None:
         self._declarations = Declarations()
         self._carriers = Carriers()
+        self._exposures, self._access = Exposures(), Access()
         self._celery = celery
         answer_for_celery()
         if app is not None:
@@ -73,7 +79,7 @@ class Celeriac:
         settings = _settings_of(app, self._celery)
         made = self._celery
         celery = celery_app.make(app.name) if made is None else adoption.adopt(made)
-        state = AppState(app, celery, settings, self._carriers, {})
+        state = AppState(app, celery, settings, self._carriers, {}, self._exposures, self._access)
         celery_app.attach(celery, state)
         _configure(state)
         app.extensions["celery"], app.extensions["celeriac"] = celery, state
@@ -104,19 +110,28 @@ class Celeriac:
     @overload
     def task(self, /, *, bind: Literal[False] = False, **options: Any) -> _Decorator: ...
 
-    def task(self, function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-        """Declare a function as a task; all options are those of Celery's `app.task`.
+    def task(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        expose: bool = False,
+        **options: Any,
+    ) -> Any:
+        """Declare a function as a task; all other options are those of Celery's `app.task`.
+
+        Args:
+            expose: Let it be sent, watched and cancelled by HTTP; the same as :meth:`expose`.
 
         Raises:
             DuplicateTask: Another function has its name; nothing was declared.
         """
-        if function is not None:
-            return self._declarations.declare(function, options)
 
         def declare(function: Callable[..., Any]) -> Task[..., Any]:
-            return self._declarations.declare(function, options)
+            task = self._declarations.declare(function, options)
+            return self.expose()(task) if expose else task
 
-        return declare
+        return declare if function is None else declare(function)
 
     def carry(self, name: str, *, dump: Callable[[], Any], load: Callable[[Any], object]) -> None:
         """Let a value that the request knows travel with each task that it sends.
@@ -202,7 +217,7 @@ def _with_own(config: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, An
 def _configure(state: AppState) -> None:
     configuration = dict(state.settings.celery)
     attach(state.celery, configuration, state.settings.state_dir)
-    state.celery.steps["worker"].add(_ABILITIES)
+    state.celery.steps["worker"].update((_ABILITIES, _EXPOSED))
     if state.settings.is_carried_by_us:
         transport.attach(state.celery, configuration)
     if state.settings.is_kept_by_us and (results := configuration.get("result_backend")):
@@ -211,6 +226,9 @@ def _configure(state: AppState) -> None:
 
 
 def _add_doors(state: AppState) -> None:
+    from .api import component, outage
     from .cli import celery_group
 
     state.app.cli.add_command(celery_group())
+    outage.install(state.app)
+    component.install(state.app)

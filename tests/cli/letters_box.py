@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 from flask import Flask
 
@@ -30,9 +31,10 @@ def bury(app: Flask, name: str, *args: Any, reason: str = "as asked", **options:
     """Make a dead letter; returns its number."""
     send(app, name, *args, **options)
     with messages_of(app) as store:
-        number = take(store, "undertaker", queue=options.get("queue", "celery"))
-        assert store.reject("undertaker", number, reason)
-        store.leave("undertaker")
+        who = f"undertaker-{uuid4()}"  # who has left comes no more
+        number = take(store, who, queue=options.get("queue", "celery"))
+        assert store.reject(who, number, reason)
+        store.leave(who)
     return number
 
 

@@ -75,7 +75,7 @@ def leases(app: Flask) -> dict[str, float]:
 
 
 def holds_messages(key: str) -> bool:
-    return key.split(":")[2] not in ("seq", "token", "bell", "attempts")
+    return key.split(":")[2] not in ("seq", "token", "bell", "attempts", "left")
 
 
 def test_a_living_worker_of_ours_is_named_and_nothing_moved(

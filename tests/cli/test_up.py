@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 import redis
 from up_runner import Up, is_gone, make_project, one_of
@@ -46,7 +47,7 @@ def test_up_starts_everything_and_ctrl_c_stops_it(project: Path) -> None:
 
         assert (returncode, up.lines[-1]) == (0, "up     | Everything has stopped.")
         assert took_s < 10
-        assert all(is_gone(pid) for pid in family)
+        assert all(map(is_gone, family))
     assert all("\x1b" not in line and "KNOCK" not in line for line in up.lines)
     assert all(re.match(r"(up|redis|web|beat|worker) +\| ", line) for line in up.lines)
     assert {path.name for path in project.iterdir()} == {"app", "instance"}
@@ -55,14 +56,14 @@ def test_up_starts_everything_and_ctrl_c_stops_it(project: Path) -> None:
 def test_nothing_outlives_a_killed_up(project: Path, wait_until: WaitUntil) -> None:
     with Up(project, "--port", "0", "--concurrency", "2", "--workers", "2") as up:
         up.get("/sleep")
-        sleeper = int(up.wait_for(r"asleep (\d+)")[1])
+        sleeper = psutil.Process(int(up.wait_for(r"asleep (\d+)")[1]))
         family = up.family()
         assert sleeper in family
         assert sum(is_worker(command) for command in family.values()) >= 6
 
         up.process.kill()
 
-        wait_until(lambda: all(is_gone(pid) for pid in family), 3.0)
+        wait_until(lambda: all(map(is_gone, family)), 3.0)
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
@@ -121,14 +122,14 @@ def test_a_second_ctrl_c_stops_at_once(project: Path, wait_until: WaitUntil) -> 
         assert returncode == 130
         assert took_s < 3
         # The guards end, after `up` itself, what their killed commands had started.
-        wait_until(lambda: all(is_gone(pid) for pid in family), 5.0)
+        wait_until(lambda: all(map(is_gone, family)), 5.0)
 
 
 def test_a_crashed_worker_is_named_and_comes_back(project: Path) -> None:
     with Up(project, "--no-web", "--no-beat", "--concurrency", "1") as up:
         up.wait_until_ready()
         seen = len(up.lines)
-        os.kill(one_of(up.family(), is_worker), signal.SIGKILL)
+        one_of(up.family(), is_worker).kill()
 
         up.wait_for(r"^up .* worker was killed by SIGKILL; starts again in 1 s", after=seen)
         up.wait_for(r"@\S+ ready\.", after=seen)
@@ -138,7 +139,7 @@ def test_a_crashed_server_is_named_and_comes_back_for_its_clients(project: Path)
     with Up(project, "--port", "0", "--no-beat", "--concurrency", "1") as up:
         assert up.get("/greet") == "hello web"
         seen = len(up.lines)
-        os.kill(one_of(up.family(), lambda c: "-server 127" in c), signal.SIGKILL)
+        one_of(up.family(), lambda c: "-server 127" in c).kill()
 
         up.wait_for(r"redis was killed by SIGKILL; starts again in 1 s", after=seen)
         up.wait_for(r"^redis .* runs again at", after=seen)

@@ -143,20 +143,20 @@ class Up:
         with urllib.request.urlopen(self.wait_until_ready() + path, timeout=15) as answer:
             return answer.read().decode()
 
-    def family(self) -> dict[int, str]:
+    def family(self) -> dict[psutil.Process, str]:
         """Return the command line of each process below this one."""
         below = psutil.Process(self.process.pid).children(recursive=True)
-        return {child.pid: " ".join(child.cmdline()) for child in below}
+        return {child: " ".join(child.cmdline()) for child in below}
 
 
-def is_gone(pid: int) -> bool:
-    """Say whether a process has ended."""
+def is_gone(process: psutil.Process) -> bool:
+    """Say whether a process has ended; another may have its number by now."""
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
 
 
-def one_of(family: dict[int, str], is_meant: Callable[[str], bool]) -> int:
+def one_of(family: dict[psutil.Process, str], is_meant: Callable[[str], bool]) -> psutil.Process:
     """Return the process of which the command line is meant; parents come before children."""
-    return next(pid for pid, command in family.items() if is_meant(command))
+    return next(process for process, command in family.items() if is_meant(command))

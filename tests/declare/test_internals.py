@@ -9,11 +9,13 @@ from celery import Celery, _state
 from celery.app.registry import TaskRegistry
 from celery.app.trace import build_tracer
 from celery.local import Proxy
+from flask import Flask
 
+from flask_celeriac import Celeriac
 from flask_celeriac.declare.internals import (
     explicit_configuration,
     forget_current,
-    hide_values,
+    guard_settings,
     registry_of,
 )
 
@@ -49,7 +51,7 @@ def test_decorated_tasks_enter_the_registry_by_setitem(celery):
 
 
 def test_the_settings_of_a_celery_app_show_names_and_no_passwords(celery):
-    hide_values(celery)
+    guard_settings(celery)
     assert not celery.configured
     celery.conf.update(result_backend="redis://:canary@h/0", broker_password="canary")
     for _ in ("first read", "read"):
@@ -96,3 +98,16 @@ def test_the_tracer_calls_on_task_init_after_the_request_and_inside_its_error_ha
     places = [source.index(step) for step in order]
     assert places == sorted(places)
     assert source.index("send_postrun(") > places[-1]
+
+
+def test_urls_of_the_environment_do_not_go_past_what_is_configured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url = "redis://127.0.0.1:1/0"
+    for name in ("BROKER_URL", "BROKER_READ_URL", "BROKER_WRITE_URL", "RESULT_BACKEND"):
+        monkeypatch.setenv(f"CELERY_{name}", url)
+    app = Flask("environment")
+    app.config.update(CELERY_BROKER_URL=url, CELERY_RESULT_BACKEND=url)
+    conf = Celeriac(app).celery.conf
+    read = conf.broker_url, conf.broker_read_url, conf.broker_write_url, conf.result_backend
+    assert read == (f"celeriac-{url}",) * 4

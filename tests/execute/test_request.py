@@ -9,7 +9,7 @@ import pytest
 from celery import Celery
 from celery.app.task import Context
 from celery.worker.request import Request as CelerysRequest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from kombu import Message
 
@@ -42,6 +42,7 @@ def app() -> Celery:
     return app
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(headers=st.dictionaries(st.sampled_from(_NAMES), _values))
 def test_its_custom_headers_are_those_that_celery_finds(
     app: Celery, headers: dict[str, Any]

@@ -9,18 +9,19 @@ import redis
 from celery import Celery
 
 from flask_celeriac.transport.redis.keys import claims_key
+from subscriptions import subscriptions
 
 MakeApp = Callable[..., Celery]
 
 
 def listening(client: redis.Redis) -> int:
     """How many connections are subscribed to something."""
-    return sum(int(each["sub"]) > 0 for each in client.client_list())
+    return len(subscriptions(client))
 
 
 def channels(client: redis.Redis) -> int:
-    """How many channels of results somebody listens to."""
-    return len(client.pubsub_channels("celery-task-meta-*"))
+    """How many channels they listen to, together."""
+    return sum(subscriptions(client))
 
 
 def with_claimed_task(app: Celery, client: redis.Redis, incarnation: str, **options: Any) -> Celery:

@@ -137,7 +137,8 @@ def test_a_claimant_that_does_not_last_brings_nothing(app: Celery, holder: Holde
 def test_results_in_another_database_are_stored_at_once(
     make_app: MakeApp, holder: Holder, redis_url: str
 ) -> None:
-    app = make_app(broker_url=f"{redis_url.rpartition('/')[0]}/14")
+    server, _, number = redis_url.rpartition("/")
+    app = make_app(broker_url=f"{server}/{(int(number) + 1) % 16}")
 
     @app.task(name="add", acks_late=True, shared=False)
     def add() -> None: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ def output_of(name: str, url: str) -> list[str]:
         text=True,
         timeout=60,
         check=False,
+        env={**os.environ, "PYTHONPATH": str(PROGRAMS.parent.parent)},  # what tests share
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""

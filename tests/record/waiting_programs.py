@@ -25,14 +25,18 @@ def make_app(url: str):
 
 
 def subscribed(app) -> int:
-    return sum(int(each["sub"]) > 0 for each in app.backend.client.client_list())
+    from subscriptions import subscriptions
+
+    return len(subscriptions(app.backend.client))
 
 
 def wait_for_channels(app, count: int) -> None:
     import time
 
+    from subscriptions import subscriptions
+
     deadline = time.monotonic() + 20
-    while len(app.backend.client.pubsub_channels("celery-task-meta-*")) != count:
+    while sum(subscriptions(app.backend.client)) != count:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 

@@ -55,12 +55,13 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 
 def _examine(state: AppState) -> Iterator[Finding]:
-    from .checks import access, configuration, schedule
+    from .checks import access, configuration, schedule, web_server
 
     yield from _examine_broker(state)
     yield from access.examine(state.settings)
     yield from configuration.examine(state)
     yield from schedule.examine(state.celery)
+    yield from web_server.examine(state)
 
 
 def _examine_broker(state: AppState) -> Iterator[Finding]:

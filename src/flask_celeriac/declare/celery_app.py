@@ -25,6 +25,7 @@ from flask_celeriac.transport.redis import urls
 from flask_celeriac.transport.redis.messages import PUBLISH_TOKEN
 
 from . import carry, collect, context, coroutine, internals, late, links
+from .recorded import recorded
 from .result import AsyncResult, AsyncResults, GroupResult, ResultSet, name_lost_backend
 from .state import make_default, private_folder
 
@@ -49,6 +50,22 @@ class FlaskTask(CeleryTask):  # type: ignore[type-arg]
     def apply_async(self, args: Any = None, kwargs: Any = None, *more: Any, **options: Any) -> Any:
         """Send as Celery does; arguments that can not be encoded are named with their task."""
         below = super().apply_async
+        state = cast(FlaskCelery, self.app).celeriac
+        if self.name in state.exposures:
+            id_ = (more[0] if more else options.get("task_id")) or uuid()
+            if more:
+                more = (id_, *more[1:])
+            else:
+                options["task_id"] = id_
+            # Who watches an exposed task asks for its result.
+            options.setdefault("ignore_result", False)
+            with recorded(state.celery, self.name, [id_], options):
+                return self._send_on(below, args, kwargs, more, options)
+        return self._send_on(below, args, kwargs, more, options)
+
+    def _send_on(
+        self, below: Any, args: Any, kwargs: Any, more: Any, options: dict[str, Any]
+    ) -> Any:
         try:
             if not more and cast(FlaskCelery, self.app).celeriac.settings.is_carried_by_us:
                 # With all of the transport, which is not loaded before a task is sent.
@@ -290,6 +307,6 @@ def _wait_as_a_worker(celery: Celery) -> None:
 def attach(celery: FlaskCelery, state: AppState) -> None:
     """Join *celery* to the Flask app of *state*: its tasks run in that app's context."""
     celery.celeriac = state
-    internals.hide_values(celery)
+    internals.guard_settings(celery)
     loader: Any = celery.loader
     loader.on_task_init = context.entering(loader.on_task_init)

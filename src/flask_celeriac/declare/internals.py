@@ -53,19 +53,44 @@ def explicit_configuration(celery: Celery) -> dict[str, Any]:
         copy.close()
 
 
-class _NamesOnly(Settings):
-    """Celery's settings, of which `repr` shows the names that somebody set."""
+class _OfFlask(Settings):
+    """Celery's settings as Flask's configuration has them; `repr` shows names alone.
+
+    Celery puts the URLs of the environment above those that are configured. Ours have taken them
+    in already, under the schemes of our transport and result backend: the bare URL would go back to
+    Celery's own, and nobody would be told.
+    """
+
+    @property
+    def broker_url(self) -> Any:
+        """As in Celery, without a look at the environment."""
+        return self.first("broker_url", "broker_host")
+
+    @property
+    def broker_read_url(self) -> Any:
+        """The same."""
+        return self.get("broker_read_url") or self.broker_url
+
+    @property
+    def broker_write_url(self) -> Any:
+        """The same."""
+        return self.get("broker_write_url") or self.broker_url
+
+    @property
+    def result_backend(self) -> Any:
+        """The same."""
+        return self.first("result_backend", "CELERY_RESULT_BACKEND")
 
     def __repr__(self) -> str:
         self.finalize()
         return f"<settings: {', '.join(sorted(self.without_defaults()))}>"
 
 
-def hide_values(celery: Celery) -> None:
-    """Keep passwords out of the `repr` of `celery.conf`.
+def guard_settings(celery: Celery) -> None:
+    """Let what is configured count, not the environment, and hide values in `celery.conf`.
 
     Error reporters show the local variables of each frame, and `conf` is one in Celery's own. The
     settings stay unread if they were.
     """
     # Assigned plainly, the name would become a setting.
-    object.__setattr__(celery.conf, "__class__", _NamesOnly)
+    object.__setattr__(celery.conf, "__class__", _OfFlask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from kombu import serialization
@@ -11,8 +12,10 @@ from redis import RedisError
 
 from flask_celeriac.enqueue.call import Call, new_ids
 from flask_celeriac.errors import ArgumentsNotJSON, NotAllSent
+from flask_celeriac.transport.redis.sizes import require_size
 
 from .arguments import Arguments, arguments_of
+from .recorded import is_exposed, recorded
 from .result import AsyncResults
 from .sending import call_of
 
@@ -36,6 +39,8 @@ def send_many(
     """
     if wrong := [name for name in _OF_ONE if name in options]:
         raise TypeError(f"enqueue_many() takes no {wrong[0]!r}: it is not the same for all calls.")
+    if is_exposed(task):
+        options = {"ignore_result": False, **options}
     every = [arguments_of(task, place, call) for place, call in enumerate(calls)]
     call = call_of(task, below, options) if below and every else None
     if call is None:
@@ -48,17 +53,24 @@ def _send_in_batches(
 ) -> AsyncResults[Any]:
     ids = new_ids(len(every))
     messages = _messages(task, call, every, ids)
+    require_size(messages, call.most_bytes)
+    is_recorded = is_exposed(task)
+    with recorded(task.app, task.name, ids, options) if is_recorded else nullcontext():
+        _publish(task, call, messages, ids)
+    results = AsyncResults[Any](task.app, ids, is_ignored=call.way.ignore_result)
+    if call.sending.parent and options.get("add_to_parent", True):
+        for result in results:
+            call.sending.parent.add_trail(result)
+    return results
+
+
+def _publish(task: Any, call: Call, messages: Sequence[bytes], ids: Sequence[str]) -> None:
     for start in range(0, len(messages), BATCH):
         batch = messages[start : start + BATCH]
         try:
             call.publish(batch, ids[start])
         except _FAILURES as error:
             raise _not_all_sent(task, ids, start, len(batch), error) from error
-    results = AsyncResults[Any](task.app, ids, is_ignored=call.way.ignore_result)
-    if call.sending.parent and options.get("add_to_parent", True):
-        for result in results:
-            call.sending.parent.add_trail(result)
-    return results
 
 
 def _messages(task: Any, call: Call, every: Sequence[Arguments], ids: Sequence[str]) -> list[bytes]:

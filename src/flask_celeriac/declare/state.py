@@ -20,10 +20,12 @@ from .active import active_context
 from .unjoined import Unjoined
 
 if TYPE_CHECKING:
+    from flask_celeriac.access import Access
     from flask_celeriac.settings import Settings
 
     from .carry import Carriers
     from .celery_app import FlaskCelery
+    from .exposure import Exposures
     from .task import Task
 
 #: The app of the worker that runs in this process, as Celery named it its default.
@@ -41,6 +43,9 @@ class AppState:
     carriers: Carriers
     #: The tasks declared with `@celeriac.task`, by name; grows as modules are imported.
     tasks: dict[str, Task[..., Any]]
+    #: Which tasks are exposed by HTTP, by name, and who may use them.
+    exposures: Exposures
+    access: Access
 
     def __repr__(self) -> str:
         return f"<AppState of {self.app.name!r}: {len(self.tasks)} tasks, {self.settings!r}>"

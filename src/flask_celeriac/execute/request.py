@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar
 
@@ -16,6 +17,9 @@ from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.worker import request as celery_request
 from celery.worker import state
 
+from flask_celeriac.declare import recorded
+from flask_celeriac.errors import CeleriacError
+from flask_celeriac.record.journal.find import journal_of
 from flask_celeriac.transport.redis.channel import Channel
 from flask_celeriac.transport.redis.keys import claim_of
 
@@ -64,6 +68,17 @@ class Request(celery_request.Request):
     @property
     def _is_decoded(self) -> bool:
         return self.is_run_here and super().content_type is not None
+
+    def revoked(self) -> bool:
+        """As in Celery; of an exposed task also where another process has cancelled it.
+
+        Our transport knows that itself, when it takes the message.
+        """
+        if not isinstance(self.message.channel, Channel) and recorded.is_exposed(self.task):
+            with suppress(CeleriacError):
+                if journal_of(self.task.app).cancellation(self.id) is not None:
+                    state.revoked.add(self.id)
+        return bool(super().revoked())
 
     def on_accepted(self, pid: Any, time_accepted: float) -> None:
         """As in Celery; called by a thread or greenlet of the pool right before it runs the task.
@@ -142,6 +157,17 @@ class Request(celery_request.Request):
         finally:
             if not soft:
                 self._settle()
+
+    def terminate(self, pool: Any, signal: Any = None) -> None:
+        """As in Celery, but `REVOKED` is stored before the message is acknowledged.
+
+        The end of a greenlet acknowledges it too, and may come first.
+        """
+        self._is_storing = True
+        try:
+            super().terminate(pool, signal)
+        finally:
+            self._settle()
 
     def acknowledge(self) -> None:
         """As in Celery, at once.

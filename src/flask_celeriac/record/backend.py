@@ -19,6 +19,7 @@ from kombu.utils.encoding import bytes_to_str
 from redis import Connection, SSLConnection
 from redis.sentinel import Sentinel, SentinelManagedConnection
 
+from flask_celeriac.errors import ResultBackendUnavailable
 from flask_celeriac.kombu_json import is_stock, to_json
 from flask_celeriac.transport.redis.errors import heeding
 from flask_celeriac.transport.redis.outcome import Outcome
@@ -27,6 +28,8 @@ from flask_celeriac.transport.redis.sentinels import asking_options
 from . import crossing
 from .consumer import ResultConsumer
 from .ending import holder_of, may_wait, take_back
+from .fence import Claim
+from .journal.on_redis import RedisJournal
 from .storing import Store, warn_of_late_run
 from .urls import celery_form, shown_form
 from .waiting import OnInterval, OnMessage
@@ -153,6 +156,20 @@ class _Celeriac(_StockRedis):  # type: ignore[misc]
             tell_late=lambda: warn_of_late_run(task_id, request()),
         )
 
+    def mark_as_revoked(
+        self,
+        task_id: str,
+        reason: str = "",
+        request: Any = None,
+        store_result: bool = True,
+        state: str = states.REVOKED,
+    ) -> None:
+        """As in Celery; says who cancelled the task, and why, where that is known."""
+        with suppress(ResultBackendUnavailable):
+            if (wish := self.journal.cancellation(task_id)) is not None:
+                reason = str(wish)
+        super().mark_as_revoked(task_id, reason, request, store_result, state)
+
     def _store_result(
         self,
         task_id: str,
@@ -167,6 +184,30 @@ class _Celeriac(_StockRedis):  # type: ignore[misc]
         take_back(request)
         self._put_or_warn(task_id, value, expires_s, request)
         return result
+
+    def encode_state(
+        self, task_id: str, result: Any, state: str, request: Any = None
+    ) -> str | bytes:
+        """Return the encoded meta of a task in *state*, as it would be stored.
+
+        Raises:
+            BackendStoreError: It is too large.
+            kombu.exceptions.EncodeError: It can not be encoded.
+        """
+        return self._value(task_id, result, state, None, request)
+
+    def claim_for(self, request: Any) -> Claim | None:
+        """Return the claim that a store for *request* needs, if one can be checked."""
+        return self._store.claim_for(request)
+
+    def replaceable(self, answer: str | bytes) -> str:
+        """See `Store.replaceable`."""
+        return self._store.replaceable(answer)
+
+    @cached_property
+    def journal(self) -> RedisJournal:
+        """What is known of tasks that the application exposes."""
+        return RedisJournal(self)
 
     def _put_or_warn(
         self, task_id: str, value: str | bytes, expires_s: int | None, request: Any

@@ -23,8 +23,8 @@ from celery.utils.log import get_logger
 
 from flask_celeriac.wake import Wake
 
+from .ear import Heard
 from .subscription import Subscription
-from .watch import Watch
 
 logger = get_logger(__name__)
 
@@ -48,10 +48,10 @@ class Listener:
         self.pid = os.getpid()
         self._client = client
         self._lock = threading.Lock()
-        self._notes: deque[tuple[bytes, Watch | None]] = deque()
+        self._notes: deque[tuple[bytes, Heard | None]] = deque()
         # Weak: a thread with nothing to do for a minute must not keep apps alive.
-        self._watched: dict[bytes, list[weakref.ref[Watch]]] = {}
-        self._unread: list[Watch] = []
+        self._watched: dict[bytes, list[weakref.ref[Heard]]] = {}
+        self._unread: list[Heard] = []
         # Channels that nobody listens to any more, and that are left together.
         self._stale: set[bytes] = set()
         self._left_at_s = 0.0
@@ -63,7 +63,7 @@ class Listener:
         """Whether the thread runs; it can not be started while the interpreter ends."""
         return self._wake is not None
 
-    def add(self, watch: Watch) -> None:
+    def add(self, watch: Heard) -> None:
         """Bring to *watch* what is stored and what is published from now on; does not wait."""
         self._notes.append((watch.key, watch))
         with self._lock:
@@ -72,12 +72,12 @@ class Listener:
             else:
                 self._wake.ring()
 
-    def drop(self, watch: Watch) -> None:
+    def drop(self, watch: Heard) -> None:
         """End what `add` began; seen within a second. Safe in a finalizer: takes no lock."""
         watch.is_over = True
         self._notes.append((watch.key, None))
 
-    def read(self, watches: Iterable[Watch]) -> None:
+    def read(self, watches: Iterable[Heard]) -> None:
         """Bring to each watch what is stored now.
 
         Raises:
@@ -88,8 +88,7 @@ class Listener:
             part = unread[start : start + _KEYS_A_READ]
             values = self._client.mget([watch.key for watch in part])
             for watch, value in zip(part, values, strict=True):
-                if value is not None:
-                    watch.deliver(value, is_read=True)
+                watch.deliver_read(value)
 
     def _start(self) -> None:
         wake = Wake()
@@ -189,8 +188,8 @@ class Listener:
     def _read_due(self, confirmed: set[bytes]) -> None:
         """Hand out what was stored before it could come in."""
         now_s = time.monotonic()
-        due: list[Watch] = []
-        later: list[Watch] = []
+        due: list[Heard] = []
+        later: list[Heard] = []
         for watch in self._unread:
             # What was published since we listen says all that is stored, and what comes as well.
             if watch.key in self._watched and not watch.has_heard:
@@ -210,7 +209,7 @@ class Listener:
             logger.warning("Lost the connection to the result server: %s", error)
 
 
-def _living(refs: Iterable[weakref.ref[Watch]]) -> list[Watch]:
+def _living(refs: Iterable[weakref.ref[Heard]]) -> list[Heard]:
     """Return those that somebody still waits for."""
     watches = (ref() for ref in refs)
     return [watch for watch in watches if watch is not None and not watch.is_over]

@@ -46,13 +46,22 @@ class Store:
                 args=[value, expires_s, claim.number if claim else "", replaceable],
                 client=self._backend.client,
             )
-            if answer in (b"stored", b"kept", "stored", "kept"):
-                return True
             if answer in (b"late", "late"):
                 return False
-            if self._backend.decode(answer)["status"] == states.SUCCESS:
+            replaceable = self.replaceable(answer)
+            if not replaceable:
                 return True
-            replaceable = _sha1(answer)
+
+    def replaceable(self, answer: str | bytes) -> str:
+        """Return what a script that stores is to be called with again; "": it has done its work.
+
+        Args:
+            answer: Of the script, see `store_outcome`.
+        """
+        if answer in (b"stored", b"kept", b"late", "stored", "kept", "late"):
+            return ""
+        is_success = self._backend.decode(answer)["status"] == states.SUCCESS
+        return "" if is_success else _sha1(answer)
 
     def claim_for(self, request: Any) -> Claim | None:
         """Give the claim that a store for *request* needs, if one can be checked.

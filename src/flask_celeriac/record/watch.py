@@ -15,14 +15,14 @@ class Waiter:
 
     def __init__(self) -> None:
         self._event = threading.Event()
-        self._rung: deque[Watch] = deque()
+        self._rung: deque[Any] = deque()
 
-    def ring(self, watch: Watch) -> None:
+    def ring(self, watch: Any) -> None:
         """Say that there is something new in *watch*; from any thread, never waits."""
         self._rung.append(watch)
         self._event.set()
 
-    def wait(self, timeout_s: float) -> list[Watch]:
+    def wait(self, timeout_s: float) -> list[Any]:
         """Wait until something is new; return where, empty after *timeout_s*."""
         self._event.wait(timeout_s)
         self._event.clear()
@@ -88,11 +88,17 @@ class Watch:
         """Whether the result is there and its callbacks were called."""
         return bool(self.result.on_ready.ready or self.result._cache)
 
-    def deliver(self, value: bytes, *, is_read: bool = False) -> None:
-        """Hand over what was published, or read: then only if it was not published before."""
-        if is_read and value == self._last:
-            return
-        self.has_heard = self.has_heard or not is_read
+    def deliver(self, value: bytes) -> None:
+        """Hand over what was published."""
+        self.has_heard = True
+        self._put(value)
+
+    def deliver_read(self, value: bytes | None) -> None:
+        """Hand over what was read, if anything was there that was not published before."""
+        if value is not None and value != self._last:
+            self._put(value)
+
+    def _put(self, value: bytes) -> None:
         self._last = value
         self._inbox.append(value)
         self.ring()
