@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 
 from celery.schedules import crontab
 
@@ -10,6 +11,9 @@ REDIS_OF_COMPOSE = "redis://redis:6379/0"
 
 
 class Config:
+    # It signs the cookie that says whose runs are whose. Unset, each start makes a new one, and
+    # visitors lose sight of what they have started; several web processes need one in common.
+    SECRET_KEY = os.getenv("SECRET_KEY") or secrets.token_urlsafe(32)
     # Unset, `flask celery up` brings its own private server.
     CELERY_BROKER_URL = os.getenv("CELERY_BROKER_URL")
     CELERY_RESULT_BACKEND = os.getenv("CELERY_RESULT_BACKEND") or CELERY_BROKER_URL

@@ -11,7 +11,7 @@ case $role in
 flask)
     if [ "${FLASK_ENV:-}" = production ]; then
         exec gunicorn --bind "${FLASK_RUN_HOST:-0.0.0.0}:${FLASK_RUN_PORT:-5000}" \
-            --threads 8 "$@" service:flask_app
+            --threads 32 "$@" service:flask_app
     fi
     exec flask --app service run "$@"
     ;;

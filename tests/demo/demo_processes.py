@@ -22,7 +22,7 @@ DEMO = Path(__file__).parents[2] / "examples" / "flask-celery-demo"
 RUN_SH = str(DEMO / "run.sh")
 START_S = 40.0
 #: Settings of this machine that would change what the demo does.
-_OURS = ("CELERY", "CELERIAC", "FLASK", "GUNICORN", "PORT")
+_OURS = ("CELERY", "CELERIAC", "FLASK", "GUNICORN", "PORT", "SECRET_KEY")
 
 
 def until(look: Callable[[], T | None], what: str, within_s: float = START_S) -> T:

@@ -3,57 +3,30 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from chromium_browser import console_of, reset_screen, set_screen
 from demo_processes import until
 
 if os.environ.get("CI") != "true":
     pytest.importorskip("selenium")
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 pytestmark = pytest.mark.browser
 
-#: Without these Chromium asks its maker's servers for things while the test runs.
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1280,900",
-]
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (browser and driver):
-        assert os.environ.get("CI") != "true", "chromium or chromedriver is not installed"
-        pytest.skip("chromium or chromedriver is not installed")
-    options = ChromeOptions()
-    options.binary_location = browser
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for argument in [*ARGUMENTS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
-        options.add_argument(argument)
-    started = Chrome(options=options, service=Service(driver))
-    yield started
-    started.quit()
-
 
 @pytest.fixture
 def page(chromium: Chrome, running_demo: str) -> Iterator[Chrome]:
-    """The page, just opened. Afterwards its console must be empty: no error, no policy broken."""
+    """The page, opened by a new visitor. Afterwards its console must be empty: no error, no policy
+    broken."""
     chromium.get(running_demo)
+    chromium.delete_all_cookies()
+    chromium.refresh()
     yield chromium
     assert console_of(chromium) == []
 
@@ -77,13 +50,8 @@ def text(row: WebElement, part: str) -> str:
     return row.find_element(By.CLASS_NAME, part).text
 
 
-def console_of(page: Chrome) -> list[dict[str, Any]]:
-    """What the console said since it was last asked."""
-    return list(page.get_log("browser"))  # type: ignore[no-untyped-call]
-
-
 def asked(page: Chrome) -> list[str]:
-    """Addresses of every state request so far."""
+    """Addresses of every request about tasks so far."""
     script = "return performance.getEntriesByType('resource').map((entry) => entry.name)"
     return [address for address in page.execute_script(script) if "/tasks/" in address]
 
@@ -94,7 +62,7 @@ def test_a_click_starts_a_task_and_its_result_appears(page: Chrome) -> None:
     assert text(row, "badge") == "SUCCESS"
     assert text(row, "call") == "multiply(6, 7.5)"
     assert text(row, "outcome") == "45"
-    assert text(row, "note") == "one@demo"
+    until(lambda: text(row, "note") == "one@demo", "the worker's name")
 
 
 def test_a_reload_shows_the_same_runs(page: Chrome) -> None:
@@ -150,20 +118,75 @@ def test_the_page_fits_any_width_and_follows_the_colour_scheme(
 ) -> None:
     start(page, "log", message="a" * 200)
     finished_row(page)
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
-    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    set_screen(page, width, color_scheme=scheme)
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
     colour = "return getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
     is_light = sum(page.execute_script(colour)) > 3 * 128
     assert is_light == (scheme == "light")
-    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    reset_screen(page)
 
 
 def test_a_refused_start_is_said_on_the_page(page: Chrome) -> None:
     start(page, "calc", n="1e12")
     problem = page.find_element(By.CLASS_NAME, "problem")
-    until(lambda: "n: must be a number" in problem.text, "the reason")
+    until(lambda: "n: Input should be less than or equal to 1000000000" in problem.text, "reason")
     assert page.find_elements(By.CSS_SELECTOR, ".runs .run") == []
-    assert len(console_of(page)) == 1  # the browser itself notes every answer of 400
+    assert len(console_of(page)) == 1  # the browser itself notes every answer of 422
+
+
+def report(page: Chrome, part: str) -> str:
+    """What a part of the element that shows the report says; nothing where it is hidden."""
+    script = """
+        const element = document.querySelector("celeriac-progress");
+        const part = element?.shadowRoot.querySelector(`[part=${arguments[0]}]`);
+        return part && !part.hidden ? part.innerText : "";
+    """
+    return str(page.execute_script(script, part))
+
+
+def press_cancel(page: Chrome) -> None:
+    page.execute_script(
+        "document.querySelector('celeriac-progress').shadowRoot"
+        ".querySelector('[part=cancel]').click()"
+    )
+
+
+def test_a_report_shows_how_far_it_is_and_its_result(page: Chrome) -> None:
+    start(page, "render_report", pages="10", seconds="3")
+    until(lambda: report(page, "message") == "Rendering pages", "progress")
+    until(lambda: report(page, "figure") in ("20%", "30%", "40%", "50%"), "the share")
+    row = page.find_element(By.CSS_SELECTOR, ".runs .run")
+    assert text(row, "badge") == "PROGRESS"
+    until(lambda: report(page, "message") == "Done", "the end")
+    assert report(page, "outcome") == "a report of 10 pages"
+    assert text(finished_row(page), "badge") == "SUCCESS"
+    until(lambda: text(row, "note") == "one@demo", "the worker's name")
+    assert any(address.endswith("/events") for address in asked(page))
+
+
+def test_a_report_that_is_cancelled_ends_early(page: Chrome) -> None:
+    start(page, "render_report", pages="500", seconds="60")
+    until(lambda: report(page, "figure") not in ("", "0%"), "progress")
+    press_cancel(page)
+    until(lambda: report(page, "message") == "Cancelled", "the end", within_s=15)
+    assert text(finished_row(page), "badge") == "REVOKED"
+
+
+def test_a_reload_goes_on_showing_a_report(page: Chrome) -> None:
+    start(page, "render_report", pages="40", seconds="6")
+    until(lambda: report(page, "figure") not in ("", "0%"), "progress")
+    page.refresh()
+    until(lambda: report(page, "message") == "Rendering pages", "progress after the reload")
+    until(lambda: report(page, "outcome") == "a report of 40 pages", "the result")
+
+
+def test_another_visitor_does_not_see_the_run(page: Chrome) -> None:
+    start(page, "multiply", x="6", y="7")
+    url = finished_row(page).get_attribute("data-url")
+    ask = "return fetch(arguments[0]).then((answer) => answer.status)"
+    assert page.execute_script(ask, url) == 200
+    page.delete_all_cookies()
+    page.refresh()
+    assert page.find_elements(By.CSS_SELECTOR, ".runs .run") == []
+    assert page.execute_script(ask, url) == 404
+    assert len(console_of(page)) == 1  # the browser itself notes every answer of 404

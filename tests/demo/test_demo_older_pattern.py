@@ -63,6 +63,6 @@ def test_the_object_is_the_app_s_celery_and_the_safe_profile_applies(
         **broker(url),
     )
     assert is_same
-    assert urls == [url, url]
+    assert urls == [f"celeriac-{url}", f"celeriac-{url}"]
     assert is_late
     assert sorted(names) == ["app.tasks.greet", "app.tasks.log", "app.tasks.third_time"]

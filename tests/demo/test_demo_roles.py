@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import requests
 import yaml
+from celery import Celery
+from celery.states import READY_STATES
 
 from demo_processes import DEMO, RUN_SH, Process, Processes, environment, free_port, get, until
 from flask_celeriac.embedded import EmbeddedServer
@@ -64,7 +66,8 @@ class Composition:
         until(lambda: self.is_healthy(service, name), f"{name} healthy")
 
     def start_task(self, name: str, **arguments: Any) -> str:
-        answer = requests.post(f"{self.web}/api/v1/tasks/{name}", json=arguments, timeout=20)
+        url = f"{self.web}/api/v1/tasks/app.tasks.{name}"
+        answer = requests.post(url, json=arguments, timeout=20)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
 
@@ -77,8 +80,9 @@ class Composition:
     def workers_of(self, count: int) -> set[str]:
         """Run *count* quick tasks, and tell which workers did them."""
         ids = [self.start_task("log", message=str(number)) for number in range(count)]
-        until(lambda: all(self.run_of(task_id)["is_finished"] for task_id in ids), "all finished")
-        return {self.run_of(task_id)["worker"] for task_id in ids}
+        until(lambda: all(self.run_of(id_)["state"] in READY_STATES for id_ in ids), "all finished")
+        with Celery(backend=self.redis_url, set_as_current=False) as results:
+            return {results.backend.get_task_meta(task_id)["worker"] for task_id in ids}
 
 
 @pytest.fixture

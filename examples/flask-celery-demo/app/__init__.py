@@ -26,5 +26,6 @@ def create_app(config_name: str = "default", **kwargs: Any) -> Flask:
     from app.pages import pages
 
     app.register_blueprint(api, url_prefix="/api/v1")
+    app.register_blueprint(celeriac.api, url_prefix="/api/v1/tasks")
     app.register_blueprint(pages)
     return app

@@ -1,22 +1,26 @@
-"""The page at /. Which runs it shows is in its address, so it needs no session and no cookie."""
+"""The page at /. Which runs it shows is in the visitor's signed cookie: nobody else sees them."""
 
 from __future__ import annotations
 
 import json
-import re
+import secrets
 from functools import partial
 from typing import Any
 
 from celery.states import SUCCESS
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, session, url_for
 
 from app import runs
 
 pages = Blueprint("pages", __name__)
 
-RUN = re.compile(rf"({'|'.join(runs.TASKS)})\.([0-9a-f-]{{36}})")
 SHOWN_RUNS = 8
 as_json = partial(json.dumps, ensure_ascii=False)
+
+
+@pages.before_request
+def know_the_visitor() -> None:
+    session.setdefault("visitor", secrets.token_urlsafe(16))
 
 
 @pages.get("/")
@@ -28,35 +32,54 @@ def index() -> Any:
 def start(name: str) -> Any:
     """Without JavaScript the forms arrive here; the script posts to /api/v1/tasks instead."""
     try:
-        result = runs.start(name, runs.from_form(name, request.form))
+        result = runs.start(name, request.form)
     except KeyError:
         abort(404)
     except runs.WrongArgument as error:
         return show(problem=f"{name}: {error}"), 400
     except runs.UNREACHABLE as error:
         return show(problem=f"{name} was not sent. {error}"), 503
-    shown = [f"{name}.{result.id}", *request.args.getlist("run")][:SHOWN_RUNS]
-    return redirect(url_for("pages.index", run=shown), 303)
+    remember(name, result.id)
+    return redirect(url_for("pages.index"), 303)
+
+
+@pages.get("/run/<uuid:task_id>")
+def run(task_id: Any) -> dict[str, Any]:
+    """What a row shows beside the task's status: which worker ran it, why it is tried again."""
+    names = {id_: name for name, id_ in session.get("runs", [])}
+    found = in_words(names.get(str(task_id)) or abort(404), runs.look_up(str(task_id)))
+    return {key: found[key] for key in ("outcome", "worker")}
+
+
+@pages.after_app_request
+def remember_what_the_script_sent(response: Any) -> Any:
+    is_sent = request.endpoint == "celeriac_api.submit" and response.status_code == 202
+    if is_sent and "visitor" in session:
+        name = response.json["task"].rpartition(".")[2]
+        remember(name, response.json["id"])
+    return response
+
+
+def remember(name: str, task_id: str) -> None:
+    session["runs"] = [[name, task_id], *session.get("runs", [])][:SHOWN_RUNS]
 
 
 def show(problem: str | None = None) -> str:
-    """Render the page with the runs that its address names, and *problem* above them."""
-    wanted = filter(None, map(RUN.fullmatch, request.args.getlist("run")[:SHOWN_RUNS]))
+    """Render the page with the visitor's runs, and *problem* above them."""
     shown, minute_job = [], None
     try:
         minute_job = runs.last_minute_job()
-        shown = [in_words(run[1], runs.look_up(run[2])) for run in wanted]
+        shown = [in_words(name, runs.look_up(id_)) for name, id_ in session.get("runs", [])]
     except runs.UNREACHABLE as error:
         problem = problem or f"The broker does not answer. {error}"
     return render_template("index.html", runs=shown, minute_job=minute_job, problem=problem)
 
 
 def in_words(name: str, run: dict[str, Any]) -> dict[str, Any]:
-    """Add to *run* its `call` and its `outcome`, as a person reads them."""
-    arguments = run["arguments"]
-    call = name if arguments is None else f"{name}({', '.join(map(as_json, arguments))})"
+    """Add to *run* its `name`, its `call` and its `outcome`, as a person reads them."""
+    call = f"{name}({', '.join(map(as_json, run['arguments']))})" if run["arguments"] else name
     result = as_json(run["result"]) if run["state"] == SUCCESS else ""
-    return {**run, "call": call, "outcome": run["error"] or result}
+    return {**run, "name": name, "call": call, "outcome": run["error"] or result}
 
 
 @pages.after_request

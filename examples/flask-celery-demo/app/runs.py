@@ -1,15 +1,16 @@
-"""Start a task by its name, and tell what became of it: for the API and the page alike."""
+"""Start a task by its name from a form, and tell what became of it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, get_type_hints
 
 from celery.backends.base import DisabledBackend
 from celery.states import READY_STATES, RETRY, SUCCESS
 from flask import current_app
 from kombu.exceptions import OperationalError
+from pydantic import TypeAdapter, ValidationError
 from redis.exceptions import RedisError
 
 from app import tasks
@@ -19,66 +20,45 @@ from flask_celeriac.errors import ResultBackendMissing
 #: What sending or looking up raises when broker or result backend is missing or does not answer.
 UNREACHABLE = (OperationalError, RedisError, CeleriacError)
 
+#: The tasks that the page has a form for, by the name that it shows.
+TASKS: dict[str, Task[..., Any]] = {
+    "log": tasks.log,
+    "multiply": tasks.multiply,
+    "calc": tasks.calc,
+    "render_report": tasks.render_report,
+}
+
 
 class WrongArgument(Exception):
     """Names an argument that is missing, unknown or wrong. Nothing was sent."""
 
 
-def text(value: Any) -> str:
-    if isinstance(value, str) and 1 <= len(value) <= 200:
-        return value
-    raise WrongArgument("must be a text of 1 to 200 characters")
-
-
-def number(value: Any) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and -1e9 <= value <= 1e9:
-        return value
-    raise WrongArgument("must be a number from -1000000000 to 1000000000")
-
-
-#: Each task that may be started from outside, with the check of each of its arguments.
-TASKS: dict[str, tuple[Task[..., Any], dict[str, Callable[[Any], Any]]]] = {
-    "log": (tasks.log, {"message": text}),
-    "multiply": (tasks.multiply, {"x": number, "y": number}),
-    "calc": (tasks.calc, {"n": number}),
-}
-
-
-def start(name: str, values: Mapping[str, Any]) -> AsyncResult[Any]:
-    """Send the task *name* with *values*.
+def start(name: str, form: Mapping[str, str]) -> AsyncResult[Any]:
+    """Send the task *name* with what a form holds, checked as the interface checks it.
 
     Raises:
         KeyError: There is no such task.
         WrongArgument: Nothing was sent.
     """
-    task, checks = TASKS[name]
-    for unknown in values.keys() - checks.keys():
+    task = TASKS[name]
+    hints = get_type_hints(task.__wrapped__, include_extras=True)
+    hints = {argument: hints[argument] for argument in hints.keys() - {"self", "return"}}
+    for unknown in form.keys() - hints.keys():
         raise WrongArgument(f"{unknown}: {name} has no such argument")
-    arguments = []
-    for argument, check in checks.items():
-        try:
-            arguments.append(check(values.get(argument)))
-        except WrongArgument as error:
-            raise WrongArgument(f"{argument}: {error}") from error
-    return task.delay(*arguments)
+    for missing in hints.keys() - form.keys():
+        raise WrongArgument(f"{missing}: is missing")
+    return task.delay(
+        **{argument: _read(argument, hints[argument], form[argument]) for argument in form}
+    )
 
 
-def from_form(name: str, form: Mapping[str, str]) -> dict[str, Any]:
-    """A form sends text only: read the numbers that the task *name* takes.
-
-    Raises:
-        KeyError: There is no such task.
-        WrongArgument: A field that should hold a number does not.
-    """
-    _, checks = TASKS[name]
-    values: dict[str, Any] = dict(form)
-    for argument in (key for key in form if checks.get(key) is number):
-        try:
-            value = float(form[argument])
-        except ValueError:
-            raise WrongArgument(f"{argument}: must be a number") from None
-        values[argument] = int(value) if value.is_integer() else value
-    return values
+def _read(argument: str, hint: Any, text: str) -> Any:
+    """Make what *hint* says of a field of a form, which holds text only."""
+    try:
+        value = TypeAdapter(hint).validate_strings(text)
+    except ValidationError as error:
+        raise WrongArgument(f"{argument}: {error.errors()[0]['msg']}") from None
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def result_backend() -> Any:
@@ -89,7 +69,7 @@ def result_backend() -> Any:
 
 
 def look_up(task_id: str) -> dict[str, Any]:
-    """What is known of a task; one that nobody ever sent looks like one that waits (PENDING)."""
+    """What Celery's result backend has of a run, also what is nobody else's business."""
     meta = result_backend().get_task_meta(task_id)
     state, value = meta["status"], meta["result"]
     return {
@@ -97,10 +77,10 @@ def look_up(task_id: str) -> dict[str, Any]:
         "state": state,
         "is_finished": state in READY_STATES,
         "result": value if state == SUCCESS else None,
-        "error": repr(value) if isinstance(value, Exception) else None,
+        "error": f"{type(value).__name__}: {value}" if isinstance(value, Exception) else None,
         # Celery counts a retry when it runs; who waits for it wants it counted already.
         "retries": (meta.get("retries") or 0) + (state == RETRY),
-        "arguments": meta.get("args"),
+        "arguments": [*(meta.get("args") or ()), *(meta.get("kwargs") or {}).values()],
         "worker": meta.get("worker"),
     }
 
