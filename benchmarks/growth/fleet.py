@@ -71,6 +71,9 @@ def _workers(
             workers.append(_start(place.url, server.folder, path, transport))
             stack.callback(_stop, workers[-1])
         _wait_until(lambda: all(path.exists() for path in told), _READY_WITHIN_S, "started")
+        if transport == "celeriac":
+            # Without its lease nobody knows where a worker keeps what it has taken.
+            _wait_until(lambda: len(place.store.leases()) == size, _READY_WITHIN_S, "taken a lease")
         yield workers
 
 

@@ -1,22 +1,23 @@
 """Load on a web server: `python -m benchmarks.peers.load PORT PATH CONNECTIONS SECONDS`.
 
-Each connection is kept and sends a request as soon as the one before is answered. Prints JSON.
+Each connection is kept and sends a request as soon as the one before is answered. Prints JSON. What
+is a right answer, and what a request has beside its path, is said by options.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import json
-import sys
 import time
+from typing import Any
 
 from benchmarks.spread import percentile
 
 #: Seconds at the beginning in which connections are made and caches filled: not counted.
 _WARM_UP_S = 0.5
 _ANSWER_WITHIN_S = 15.0
-_EXPECTED = {"info": 1}
 
 
 class _Connection(asyncio.Protocol):
@@ -33,7 +34,7 @@ class _Connection(asyncio.Protocol):
         self._received += data
         head, end, body = self._received.partition(b"\r\n\r\n")
         if end and len(body) >= _length_of(head):
-            self._load.note(self._sent_at, is_right=_is_right(head, body))
+            self._load.note(self._sent_at, is_right=self._load.is_right(head, body))
             if self._load.is_over():
                 self._transport.close()
             else:
@@ -51,18 +52,28 @@ class _Connection(asyncio.Protocol):
 
 
 class _Load:
-    def __init__(self, path: str, connections: int, seconds: float) -> None:
-        self.request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+    def __init__(self, options: argparse.Namespace) -> None:
+        lines = [f"GET {options.path} HTTP/1.1", "Host: 127.0.0.1", *options.header, "", ""]
+        self.request = "\r\n".join(lines).encode()
         self._begins_at = time.perf_counter() + _WARM_UP_S
-        self._ends_at = self._begins_at + seconds
-        self._seconds = seconds
+        self._ends_at = self._begins_at + options.seconds
+        self._seconds = options.seconds
+        self._status = f"HTTP/1.1 {options.status} ".encode()
+        self._members: dict[str, Any] = options.members
         self._waits_s: list[float] = []
         self._errors = 0
-        self._open = connections
+        self._open = options.connections
         self.all_left = asyncio.Event()
 
     def is_over(self) -> bool:
-        return time.perf_counter() >= self._ends_at
+        return bool(time.perf_counter() >= self._ends_at)
+
+    def is_right(self, head: bytes, body: bytes) -> bool:
+        """Tell whether an answer is the expected one; without members it has no body."""
+        if not head.startswith(self._status):
+            return False
+        known = json.loads(body) if self._members else {}
+        return all(known.get(name) == value for name, value in self._members.items())
 
     def note(self, sent_at: float, *, is_right: bool) -> None:
         """Note an answer, if it came in the time that counts."""
@@ -96,19 +107,28 @@ def _length_of(head: bytes) -> int:
     return 0
 
 
-def _is_right(head: bytes, body: bytes) -> bool:
-    return head.startswith(b"HTTP/1.1 200 ") and json.loads(body) == _EXPECTED
-
-
-async def _run(port: int, path: str, connections: int, seconds: float) -> dict[str, float]:
-    loop, load = asyncio.get_running_loop(), _Load(path, connections, seconds)
-    for _ in range(connections):
-        await loop.create_connection(lambda: _Connection(load), "127.0.0.1", port)
+async def _run(options: argparse.Namespace) -> dict[str, float]:
+    loop, load = asyncio.get_running_loop(), _Load(options)
+    for _ in range(options.connections):
+        await loop.create_connection(lambda: _Connection(load), "127.0.0.1", options.port)
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(load.all_left.wait(), _WARM_UP_S + seconds + _ANSWER_WITHIN_S)
+        within_s = _WARM_UP_S + options.seconds + _ANSWER_WITHIN_S
+        await asyncio.wait_for(load.all_left.wait(), within_s)
     return load.figures()
 
 
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers.load", description=__doc__)
+    add = parser.add_argument
+    add("port", type=int)
+    add("path")
+    add("connections", type=int)
+    add("seconds", type=float)
+    add("--header", action="append", default=[], help="a line of each request's head")
+    add("--status", type=int, default=200, help="of a right answer")
+    add("--members", type=json.loads, default={"info": 1}, help="that the body has, as JSON")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    port, path, connections, seconds = sys.argv[1:]
-    print(json.dumps(asyncio.run(_run(int(port), path, int(connections), float(seconds)))))
+    print(json.dumps(asyncio.run(_run(_options()))))

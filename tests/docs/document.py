@@ -5,6 +5,8 @@ The convention, for README.md, docs/tutorial.md and docs/how-to/*.md:
 - A ```python block begins with a comment that names its file, `# app/tasks.py`; further such
   lines in the block begin further files. `# app/tasks.py, added` appends. `# before: app/tasks.py`
   is code of somebody else, which is compiled and not run.
+- So do ```html, ```css and ```js blocks, in comments of their own: `{# templates/page.html #}`,
+  `/* static/page.css */`, `// static/page.js`.
 - A ```console block holds commands after `$ ` and, below each, lines that must appear in this
   order in what it prints; `...` stands for anything. It must end with exit code 0. `flask celery
   up`, workers and beats are started, awaited until they have printed their lines, and left running.
@@ -40,7 +42,8 @@ START_S = 60.0
 PATIENCE_S = 15.0
 _PROBE = "python -m flask_celeriac.health"
 _BLOCK = re.compile(r"^(?:<!-- not run: (.+) -->\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FILE = re.compile(r"^# ((?:before: )?)([\w./-]+\.\w+)(, added)?(?::? .*)?$")
+_FILE = re.compile(r"^(?:#|//|/\*|\{#) ((?:before: )?)([\w./-]+\.\w+)(, added)?(?::? .*)?$")
+_WRITTEN = ("python", "html", "css", "js")
 _SERVER = re.compile(r"(flask .*celery (up|worker|beat)|celery -A \S+ (worker|beat))\b")
 
 
@@ -88,7 +91,7 @@ def blocks(document: Path) -> list[Block]:
 
 
 def files(block: Block) -> list[File]:
-    """Take a python block apart.
+    """Take a block that holds files apart.
 
     Raises:
         AssertionError: Its first line names no file.
@@ -177,7 +180,7 @@ class Reader:
         """
         if block.why_not_run is not None:
             return
-        if block.kind == "python":
+        if block.kind in _WRITTEN:
             for file in files(block):
                 self._write(file)
         elif block.kind == "console":
@@ -185,7 +188,8 @@ class Reader:
                 self._type(command)
 
     def _write(self, file: File) -> None:
-        compile(file.text, file.path, "exec")
+        if file.path.endswith(".py"):
+            compile(file.text, file.path, "exec")
         if file.is_before:
             return
         path = self.folder / file.path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from document import Block, Reader, blocks, commands, files, first_missing
@@ -15,8 +16,13 @@ TUTORIAL = ROOT / "docs" / "tutorial.md"
 ADOPT = ROOT / "docs" / "how-to" / "adopt.md"
 MANY = ROOT / "docs" / "how-to" / "send-many-tasks.md"
 POOL = ROOT / "docs" / "how-to" / "choose-a-pool.md"
-RUN = (README, TUTORIAL, ADOPT, MANY, POOL)
+VIEW = ROOT / "docs" / "how-to" / "answer-from-a-view.md"
+PROGRESS = ROOT / "docs" / "how-to" / "show-progress.md"
+LONG = ROOT / "docs" / "how-to" / "run-long-tasks.md"
+RUN = (README, TUTORIAL, ADOPT, MANY, POOL, VIEW, PROGRESS, LONG)
 STARTING_POINTS = list(dict.fromkeys(block.section for block in blocks(ADOPT)))
+#: Kinds of blocks that are written to files.
+WRITTEN = {"python", "html", "css", "js"}
 #: Kinds of blocks that nobody runs.
 SHOWN_ONLY = {"text", "json"}
 
@@ -79,6 +85,41 @@ def test_several_workers_run_as_the_page_about_pools_says(
     assert sum("celery worker" in done for done in reader.done) == 3
 
 
+def test_a_view_answers_with_a_result_or_with_where_it_will_be(
+    new_reader: Callable[[], Reader],
+) -> None:
+    reader = follow(new_reader(), blocks(VIEW))
+    assert sum(done.startswith("curl") for done in reader.done) == 2
+
+
+@pytest.mark.browser
+def test_a_page_shows_a_task_while_it_runs(
+    new_reader: Callable[[], Reader], chromium: Any, wait_until: Callable[..., None]
+) -> None:
+    reader = follow(new_reader(), blocks(PROGRESS))
+    assert reader.web is not None
+    chromium.get(reader.web)
+    shown = """
+        const root = document.querySelector("celeriac-progress").shadowRoot;
+        return [document.title, root.querySelector("[part=time]").innerText,
+                getComputedStyle(root.querySelector("[part=fill]")).backgroundColor]"""
+    own_colour, own_text = "rgb(122, 60, 194)", re.compile(r"\d+ seconds to go")
+
+    def is_own() -> bool:
+        _, time_left, colour = chromium.execute_script(shown)
+        return colour == own_colour and bool(own_text.fullmatch(time_left))
+
+    wait_until(is_own)
+    wait_until(lambda: chromium.execute_script(shown)[0] == "50 pages", timeout_s=20)
+
+
+def test_a_long_task_says_how_far_it_is_and_is_cancelled(
+    new_reader: Callable[[], Reader],
+) -> None:
+    reader = follow(new_reader(), blocks(LONG))
+    assert "python watch.py" in reader.done
+
+
 def test_the_how_to_has_every_starting_point() -> None:
     assert len(STARTING_POINTS) == 5
 
@@ -88,9 +129,9 @@ def test_every_block_is_run_or_says_why_not(document: Path) -> None:
     found = blocks(document)
     fences = re.findall(r"^```\w*$", document.read_text(), re.MULTILINE)
     assert len(fences) == 2 * len(found), "a block has no language, and so is not run"
-    assert {block.kind for block in found} <= {"python", "console"} | SHOWN_ONLY
+    assert {block.kind for block in found} <= WRITTEN | {"console"} | SHOWN_ONLY
     for block in found:
-        if block.why_not_run is None and block.kind == "python":
+        if block.why_not_run is None and block.kind in WRITTEN:
             assert files(block)
         elif block.why_not_run is None and block.kind == "console":
             assert commands(block)

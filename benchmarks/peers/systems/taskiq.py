@@ -38,7 +38,9 @@ class _Backend(RedisAsyncResultBackend[Any]):
 
 
 _make = RedisStreamBroker if _IS_STREAM else ListQueueBroker
-broker = _make(URL).with_result_backend(_Backend(URL, result_ex_time=3600))
+# By default redis-py gives up reading after five seconds. A worker that waits for longer, as one
+# that is held, ends then.
+broker = _make(URL, socket_timeout=None).with_result_backend(_Backend(URL, result_ex_time=3600))
 _tasks = {
     name: broker.task(task_name=name, **({"quiet": 1} if name == "quiet" else {}))(function)
     for name, function in ASYNC_TASKS.items()
