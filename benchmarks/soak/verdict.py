@@ -12,11 +12,7 @@ from .faults import Fault
 #: A task is settled this long after its function has returned, while the server answers; after an
 #: outage the acknowledgement needs as long again.
 _SETTLED_S = 1.0
-#: With `appendfsync everysec` a server answers while its disk is busy, and writes what it
-#: answered at most this much later (Redis, aof.c: flushAppendOnlyFile).
-_UNWRITTEN_S = 2.0
-_SERVER_KILL = "kill -9 server"
-_OUTAGES = (_SERVER_KILL, "cut connections", "CLIENT KILL")
+_OUTAGES = ("kill -9 server", "cut connections", "CLIENT KILL")
 
 
 @dataclass(slots=True)
@@ -96,23 +92,13 @@ def _judge(same: list[Run], faults: list[Fault], found: Repeats, *, is_explained
 
 
 def _hit(run: Run, faults: list[Fault]) -> Fault | None:
-    """Return the fault that explains another run.
-
-    It ended, killed or froze the process while it had the task, or it killed the server, which
-    may have forgotten what it had just answered: that the run began, or that it ended.
-    """
+    """Return the fault that explains another run: its process was ended, killed or frozen."""
     until = _settled_at(run, faults)
     for fault in faults:
         is_there = fault.target in (run.worker, run.pid)
         if is_there and fault.began_at <= until and run.began_at <= fault.ended_at:
             return fault
-    unwritten = (each for each in faults if each.kind == _SERVER_KILL and _is_unwritten(run, each))
-    return next(unwritten, None)
-
-
-def _is_unwritten(run: Run, fault: Fault) -> bool:
-    since = fault.began_at - _UNWRITTEN_S
-    return any(since < at <= fault.ended_at for at in (run.began_at, run.ended_at))
+    return None
 
 
 def _settled_at(run: Run, faults: list[Fault]) -> float:

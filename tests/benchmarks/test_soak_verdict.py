@@ -66,18 +66,6 @@ def test_other_faults_declare_nothing(fault):
     assert [run.began_at for run in found.undeclared[0]] == [10.0, 40.0]
 
 
-@pytest.mark.parametrize(
-    ("began", "ended", "declared"), [(9.0, 9.9, 0), (9.0, 10.1, 1), (10.1, 30.0, 1), (9.9, 30.0, 0)]
-)
-def test_a_killed_server_may_forget_what_it_answered_in_its_last_two_seconds(
-    began, ended, declared
-):
-    killed = ("kill -9 server", "", 12.0, 13.0)
-    found = judge([(0, WORKER, CHILD, began, ended), AGAIN], killed)
-    assert found.declared.total() == declared
-    assert len(found.undeclared) == 1 - declared
-
-
 def test_a_run_is_over_when_it_could_be_acknowledged():
     ended = (0, WORKER, CHILD, 10.0, 11.0)
     killed = ("kill -9 worker", WORKER, 14.0, 14.2)

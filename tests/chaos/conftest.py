@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from scale import IS_FULL
-from scene import Counts, Scene
+from scene import Counts, Scene, start_server
 
 from flask_celeriac.embedded import EmbeddedServer
 from proxy import Proxy
@@ -64,7 +64,7 @@ def scene(make_scene: Callable[..., Scene]) -> Scene:
 def other_server(tmp_path: Path) -> Iterator[EmbeddedServer]:
     """A server beside that of the scene."""
     server = EmbeddedServer(tmp_path / "other")
-    server.start()
+    start_server(server)
     yield server
     server.stop()
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from ledger import AnyKill, Kill
+from ledger import Kill
 
 HERE = Path(__file__).parent
 OURS = ("flask", "--app", "application", "celery", "worker", "--without-mingle", "-l", "info")
@@ -79,7 +79,7 @@ class Fleet:
     folder: Path
     environment: Mapping[str, str]
     workers: list[Worker] = field(default_factory=list)
-    kills: list[AnyKill] = field(default_factory=list)
+    kills: list[Kill] = field(default_factory=list)
 
     def start(
         self,

@@ -16,9 +16,6 @@ from pathlib import Path
 _ACK_S = 1.5
 #: Between the note of a kill and the death of the last process.
 _KILL_S = 0.5
-#: With `appendfsync everysec` a server answers while its disk is busy, and writes what it
-#: answered at most this much later (Redis, aof.c: flushAppendOnlyFile).
-_UNWRITTEN_S = 2.0
 
 
 def note(what: str, id_: str) -> None:
@@ -64,21 +61,6 @@ class Kill:
 
 
 @dataclass(frozen=True)
-class ServerKill:
-    """When a server was killed: it may have forgotten a claim, or the end of one."""
-
-    at_s: float
-
-    def explains(self, run: Run) -> bool:
-        """Return whether the server may have forgotten that *run* began, or that it ended."""
-        return any(
-            self.at_s - _UNWRITTEN_S < at_s < self.at_s + _KILL_S
-            for at_s in (run.start_s, run.end_s)
-            if at_s is not None
-        )
-
-
-@dataclass(frozen=True)
 class Ledger:
     """Reads what was written."""
 
@@ -117,20 +99,17 @@ class Ledger:
         return {run.id for run in self.runs() if run.end_s is not None}
 
 
-AnyKill = Kill | ServerKill
-
-
-def was_hit(run: Run, kills: list[AnyKill]) -> AnyKill | None:
+def was_hit(run: Run, kills: list[Kill]) -> Kill | None:
     """Return the kill that explains why the task of *run* ran again."""
     return next((kill for kill in kills if kill.explains(run)), None)
 
 
-def undeclared(runs: list[Run], kills: list[AnyKill]) -> int:
+def undeclared(runs: list[Run], kills: list[Kill]) -> int:
     """Count the repeated starts in *runs*, of one task, that no kill explains."""
     return sum(was_hit(run, kills) is None for run in runs[:-1])
 
 
-def waits_s(runs: list[Run], kills: list[AnyKill]) -> list[float]:
+def waits_s(runs: list[Run], kills: list[Kill]) -> list[float]:
     """Return how long a task whose *runs* these are waited after each kill until it ran again."""
     pairs = [(was_hit(run, kills), after) for run, after in pairwise(runs)]
     return [after.start_s - kill.at_s for kill, after in pairs if kill]
