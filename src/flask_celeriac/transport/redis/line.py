@@ -2,6 +2,8 @@
 
 A client of redis-py takes a connection from a pool for each command, looks whether it is still
 good, and counts: that costs more than the command. Who is alone with a connection needs none of it.
+Nor is a script's name taken apart, or each argument looked at, as redis-py does before it has hiredis
+pack them: texts, bytes and numbers are all there is.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import hiredis
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
@@ -62,7 +65,8 @@ class Line:
         try:
             # Sending connects as well, but to where it was: this asks Sentinels for the primary.
             connection.connect()
-            connection.send_command("EVALSHA", script.sha, 1, *arguments)
+            packed = hiredis.pack_command(("EVALSHA", script.sha, 1, *arguments))
+            connection.send_packed_command((packed,))
             try:
                 return connection.read_response()
             except NoScriptError:
