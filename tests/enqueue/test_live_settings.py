@@ -33,17 +33,17 @@ def test_a_change_is_seen(celery: Celery, change: Callable[[Celery, Any], None])
     live = LiveSettings(celery)
     for value in (False, True, False, True):
         change(celery, value)
-        assert live["task_always_eager"] is celery.conf.task_always_eager
+        assert live()["task_always_eager"] is celery.conf.task_always_eager
 
 
 def test_what_nobody_changed_is_celerys_default(celery: Celery) -> None:
     live = LiveSettings(celery)
-    assert {name: live[name] for name in NAMES} == {name: celery.conf[name] for name in NAMES}
+    assert live() == {name: celery.conf[name] for name in NAMES}
 
 
 def test_a_setting_that_is_taken_back_is_the_default_again(celery: Celery) -> None:
     live = LiveSettings(celery)
     celery.conf.task_default_queue = "mine"
-    assert live["task_default_queue"] == "mine"
+    assert live()["task_default_queue"] == "mine"
     del celery.conf.changes["task_default_queue"]
-    assert live["task_default_queue"] == "celery"
+    assert live()["task_default_queue"] == "celery"

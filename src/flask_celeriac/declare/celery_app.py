@@ -203,7 +203,7 @@ class FlaskCelery(Celery):
         )
         if is_replaced or not self.celeriac.settings.is_carried_by_us:
             return None
-        if self._direct is None or self._direct.ways.amqp is not self.amqp:
+        if self._direct is None or self._direct.ways.amqp is not vars(self).get("amqp"):
             from flask_celeriac.enqueue.direct import DirectSender
 
             self._direct = DirectSender(self)

@@ -13,6 +13,10 @@ from flask_celeriac.enqueue.ways import OPTIONS
 
 from . import carry
 
+# As `str | None`, which would be made anew for each message.
+_TEXT_OR_NONE = (str, type(None))
+_SEQUENCES = (list, tuple)
+
 
 def send(
     task: Any, below: Callable[..., Any], args: Any, kwargs: Any, options: Mapping[str, Any]
@@ -30,7 +34,7 @@ def send(
         kombu.exceptions.OperationalError: The message may or may not have arrived.
     """
     args, kwargs = args or (), kwargs or {}
-    if not are_usual(args, kwargs) or not isinstance(options.get("task_id"), str | None):
+    if not are_usual(args, kwargs) or not isinstance(options.get("task_id"), _TEXT_OR_NONE):
         return None
     call = call_of(task, below, options)
     if call is None:
@@ -49,7 +53,7 @@ def send(
 
 def are_usual(args: Any, kwargs: Any) -> bool:
     """Tell whether these are arguments of the kinds that everybody uses."""
-    return isinstance(args, list | tuple) and type(kwargs) is dict
+    return isinstance(args, _SEQUENCES) and type(kwargs) is dict
 
 
 def call_of(

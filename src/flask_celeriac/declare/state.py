@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery._state import set_default_app  # exported there, documented as Celery.set_default
 from celery.local import Proxy
-from flask import Flask, current_app
+from flask import Flask, current_app, has_app_context
 
 from flask_celeriac.errors import AmbiguousApp, NotInitialized
 
@@ -92,7 +92,7 @@ def find(candidates: Iterable[AppState], what: str) -> AppState:
         NotInitialized: No app knows it, or the active app does not.
         AmbiguousApp: Several do and no app context is active; the message names them.
     """
-    if current_app:
+    if has_app_context():
         active = in_context()
         if active is not None and active in candidates:
             return active

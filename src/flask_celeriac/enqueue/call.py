@@ -17,7 +17,7 @@ from .encoding import brief_args, brief_kwargs
 from .ways import Way
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Sending:
     """Who sends: the parent is the task that runs here, if one does; *header* is our own."""
 
@@ -27,11 +27,14 @@ class Sending:
     parent_id: str | None
 
 
+_NOBODY = Sending(None, None, None, None)
+
+
 def sending_of(celery: Any, header: Mapping[str, Any] | None) -> Sending | None:
     """Return who sends; None when its priority is to be inherited, which is left to Celery."""
     parent = celery.current_worker_task
     if not parent:
-        return Sending(header, None, None, None)
+        return Sending(header, None, None, None) if header is not None else _NOBODY
     if celery.conf.task_inherit_parent_priority:
         return None
     request = parent.request
@@ -60,17 +63,17 @@ class Call:
     ) -> None:
         self.way, self.sending = way, sending
         self._sender, self._levels = sender, sender.levels
-        self._eta = _eta_of(sender.celery, options)
+        self._eta = _eta_of(sender.celery, options) if options else None
         self._root = to_json(sending.root_id) if sending.root_id else None
         template = sender.template(task, way, has_header=sending.header is not None)
         self._fill = template.with_shared(
-            {
-                "parent": _to_json(sending.parent_id),
-                "reply_to": text_to_json(sender.celery.thread_oid),
-                "eta": _to_json(self._eta),
-                "group": _to_json(group_id),
-                "header": _to_json(sending.header),
-            }
+            (
+                sending.parent_id,
+                sender.celery.thread_oid,
+                self._eta,
+                group_id,
+                None if sending.header is None else to_json(sending.header),
+            )
         ).fill
         self._encode_body = template.encode_body
         self._check = getattr(task, "__header__", None) if task.typing else None
@@ -123,10 +126,6 @@ class Call:
     def publish(self, messages: Sequence[bytes], token: str, producer: Any = None) -> None:
         """Publish messages of this call; see `DirectSender.publish`."""
         self._sender.publish(self.way, messages, eta=self._eta, token=token, producer=producer)
-
-
-def _to_json(value: Any) -> str:
-    return "null" if value is None else to_json(value)
 
 
 def new_id() -> str:

@@ -18,8 +18,6 @@ from . import encoding
 from .template import OUR_HEADER, Template, gap
 from .ways import Way, Ways
 
-_MOST_TEMPLATES = 256
-
 
 class _Revived:
     """What kombu's `ensure` tells of a new channel; each attempt asks for the channel anyway."""
@@ -48,7 +46,6 @@ class DirectSender:
         self._is_repeated = bool(conf.task_publish_retry)
         self._policy = dict(conf.task_publish_retry_policy)
         self._delivery_mode = conf.task_default_delivery_mode
-        self._templates: dict[tuple[Any, ...], tuple[Any, Way, Template]] = {}
 
     def publish(
         self,
@@ -87,15 +84,13 @@ class DirectSender:
             kombu.exceptions.OperationalError: The broker can not be reached.
         """
         # The name of this process is in it.
-        key = (task.name, way.queue.name, way.priority, way.ignore_result, has_header, os.getpid())
-        known = self._templates.get(key)
-        if known is None or known[0] is not task or known[1].queue is not way.queue:
-            if len(self._templates) >= _MOST_TEMPLATES:
-                self._templates.clear()
+        key = (has_header, os.getpid())
+        known = way.templates.get(key)
+        if known is None:
             made: list[Template] = []
             self._act(lambda channel: made.append(self._make(task, way, channel, has_header)))
-            known = self._templates[key] = (task, way, made[-1])
-        return known[2]
+            known = way.templates[key] = made[-1]
+        return known
 
     def _act(self, act: Callable[[Channel], None], producer: Any = None) -> None:
         """Give *act* a channel, and again when the connection is lost."""

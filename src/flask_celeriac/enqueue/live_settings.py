@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 NAMES = ("task_always_eager", "task_send_sent_event", "task_default_queue")
@@ -23,12 +24,18 @@ class LiveSettings:
         self._size = -1
         self._below: dict[str, Any] = {}
 
-    def __getitem__(self, name: str) -> Any:
-        """Return a setting as it is now."""
+    def __call__(self) -> Mapping[str, Any]:
+        """Return them as they are now."""
         changes = self._conf.changes
         if len(changes) != self._size:
             self._read_all(changes)
-        return changes.get(name, self._below[name]) if self._is_plain else self._conf[name]
+        if not self._is_plain:
+            return {name: self._conf[name] for name in NAMES}
+        below = self._below
+        for name in NAMES:
+            if name in changes:
+                return {**below, **{name: changes[name] for name in NAMES if name in changes}}
+        return below
 
     def _read_all(self, changes: Any) -> None:
         self._below = {name: self._conf[name] for name in NAMES}

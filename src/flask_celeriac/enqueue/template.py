@@ -11,10 +11,14 @@ from operator import itemgetter
 from typing import Any
 from uuid import uuid4
 
-from flask_celeriac.kombu_json import to_json
+from flask_celeriac.kombu_json import text_to_json, to_json
 
 #: The header that `declare.carry` fills.
 OUR_HEADER = "celeriac"
+
+#: Ids of the parent, of who waits for the result and of the group, due time; our header as JSON.
+Shared = tuple[str | None, str | None, str | None, str | None, str | None]
+_OF_CALL = ("parent", "reply_to", "eta", "group")
 
 _MARK = uuid4().hex
 _GAP = re.compile(f'"{_MARK}-(\\w+)"')
@@ -38,14 +42,19 @@ class Template:
         self.encode_body = encode_body
         # Text and name of a gap in turn, text at both ends.
         self._parts = _GAP.split(to_json(message))
-        self._last: tuple[Mapping[str, str], Form] | None = None
+        self._last: tuple[Shared, Form] | None = None
 
-    def with_shared(self, values: Mapping[str, str]) -> Form:
-        """Fill the gaps whose names are in *values*, which are JSON."""
+    def with_shared(self, shared: Shared) -> Form:
+        """Fill the gaps that all messages of a call have in common."""
         last = self._last
-        # In a loop, or outside of requests, it is the one of the call before.
-        if last is None or last[0] != values:
-            last = self._last = (values, self._form(values))
+        # In a loop, or outside of requests, they are those of the call before.
+        if last is None or last[0] != shared:
+            *texts, header = shared
+            values = {
+                name: "null" if text is None else text_to_json(text)
+                for name, text in zip(_OF_CALL, texts, strict=True)
+            }
+            last = self._last = (shared, self._form({**values, "header": header or "null"}))
         return last[1]
 
     def _form(self, values: Mapping[str, str]) -> Form:

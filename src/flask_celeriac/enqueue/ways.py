@@ -7,7 +7,7 @@ name `_dump_pydantic_arguments` is read, by which Celery knows `pydantic=True`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -24,12 +24,14 @@ from flask_celeriac.transport.redis.transport import Transport
 
 from . import encoding, originals
 from .live_settings import LiveSettings
+from .template import Template
 
 #: Options of `apply_async` that are understood here.
 OPTIONS = frozenset(
     {"task_id", "countdown", "eta", "queue", "priority", "ignore_result", "add_to_parent"}
 )
 _LONGEST_COUNTDOWN_S = 1e9
+_MOST_WAYS = 64
 _SIGNALS: Any = (signals.before_task_publish, signals.after_task_publish, signals.task_sent)
 # The stubs leave these names out.
 _task: Any = celery_task
@@ -44,15 +46,34 @@ _LEFT_TO_CELERY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Way:
-    """Where messages go, and what they have in common."""
+    """Where messages of a task go, and what they have in common.
+
+    Attributes:
+        limits_s: `time_limit` and `soft_time_limit` of the task.
+        templates: By whether they have our header, and the process whose name is in them.
+    """
 
     queue: Queue
     priority: int | None
     ignore_result: bool
-    #: `time_limit` and `soft_time_limit` of the task.
     limits_s: tuple[Any, Any]
+    templates: dict[tuple[bool, int], Template] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Defaults:
+    """What a task says itself, and the ways that its messages have gone.
+
+    Attributes:
+        ways: By the name of the queue, as it was asked for, priority and `ignore_result`.
+    """
+
+    queue: Any
+    priority: Any
+    limits_s: tuple[Any, Any]
+    ways: dict[tuple[Any, ...], Way] = field(default_factory=dict)
 
 
 class Ways:
@@ -68,9 +89,10 @@ class Ways:
         self._celery, self.amqp = celery, celery.amqp
         self._conf = celery.conf
         self._send_message = self.amqp.send_task_message
+        self._parts = vars(self.amqp)
         self._settings = LiveSettings(celery)
         self._is_plain = self._has_plain_parts()
-        self._defaults: dict[str, tuple[Any, Mapping[str, Any] | None]] = {}
+        self._defaults: dict[str, tuple[Any, _Defaults | None]] = {}
         self._pool: Any = None
         self._is_pool_ours = False
 
@@ -82,20 +104,30 @@ class Ways:
         """
         if not self._is_plain or not originals.are_in_place() or _is_watched():
             return None
-        if not (_can_wait(options) and self._is_unchanged()):
+        settings = self._settings()
+        if settings["task_always_eager"] or settings["task_send_sent_event"]:
+            return None
+        if (options and not _can_wait(options)) or not self._is_unchanged():
             return None
         defaults = self._defaults_of(task)
         if defaults is None:
             return None
-        priority = options.get("priority", defaults["priority"])
+        priority = options.get("priority", defaults.priority)
         ignore_result = options.get("ignore_result", task.ignore_result)
         if type(priority) not in (int, type(None)) or type(ignore_result) is not bool:
             return None
         # As in Celery, `queue=None` is not the task's queue but the default one.
-        queue = self._queue(options.get("queue", defaults["queue"]))
+        name = options.get("queue", defaults.queue) or settings["task_default_queue"]
+        queue = self._queue(name)
         if queue is None or not self._has_our_pool():
             return None
-        return Way(queue, priority, ignore_result, defaults["limits_s"])
+        key = (name, priority, ignore_result)
+        way = defaults.ways.get(key)
+        if way is None or way.queue is not queue:
+            if len(defaults.ways) >= _MOST_WAYS:
+                defaults.ways.clear()
+            way = defaults.ways[key] = Way(queue, priority, ignore_result, defaults.limits_s)
+        return way
 
     def _has_plain_parts(self) -> bool:
         conf, amqp = self._conf, self.amqp
@@ -109,29 +141,30 @@ class Ways:
             and amqp.argsrepr_maxsize == amqp.kwargsrepr_maxsize == encoding.BRIEF_SIZE
         )
 
+    def _part(self, name: str) -> Any:
+        """Return what is made when it is first asked for, past kombu's lock around that."""
+        parts = self._parts
+        return parts[name] if name in parts else getattr(self.amqp, name)
+
     def _is_unchanged(self) -> bool:
-        """Tell whether nothing asks for Celery's path that may change from message to message."""
-        amqp = self.amqp
+        """Tell whether no part of the app asks for Celery's path that did not at first."""
         return not (
-            self._settings["task_always_eager"]
-            or self._settings["task_send_sent_event"]
-            or amqp.router.routes
-            or amqp.send_task_message is not self._send_message
+            self._part("router").routes
+            or self._part("send_task_message") is not self._send_message
             or type(self._celery.backend).on_task_call not in _DOES_NOTHING
         )
 
-    def _defaults_of(self, task: Any) -> Mapping[str, Any] | None:
+    def _defaults_of(self, task: Any) -> _Defaults | None:
         """Return the task's own options, read once as Celery does; None: left to Celery."""
         known = self._defaults.get(task.name)
         if known is None or known[0] is not task:
-            known = self._defaults[task.name] = (task, _options_of(task))
+            known = self._defaults[task.name] = (task, _defaults_of(task))
         return known[1]
 
     def _queue(self, name: Any) -> Queue | None:
         """Return the queue that Celery finds, or makes, by its name; None: left to Celery."""
-        name = name or self._settings["task_default_queue"]
         try:
-            queue = self.amqp.queues[name] if isinstance(name, str) else None
+            queue = self._part("queues")[name] if isinstance(name, str) else None
         except KeyError:
             return None
         is_direct = type(queue) is Queue and queue.exchange and queue.exchange.type == "direct"
@@ -162,7 +195,7 @@ def _is_watched() -> bool:
     return bool(before.receivers or after.receivers or sent.receivers)
 
 
-def _options_of(task: Any) -> Mapping[str, Any] | None:
+def _defaults_of(task: Any) -> _Defaults | None:
     options: dict[str, Any] = _task.extract_exec_options(task)
     is_usual = (
         type(task).shadow_name is originals.shadow_name
@@ -174,4 +207,4 @@ def _options_of(task: Any) -> Mapping[str, Any] | None:
     hard_s, soft_s = limits_s = options["time_limit"], options["soft_time_limit"]
     if not is_usual or (soft_s and hard_s and soft_s > hard_s):
         return None
-    return {"queue": options["queue"], "priority": options["priority"], "limits_s": limits_s}
+    return _Defaults(options["queue"], options["priority"], limits_s)

@@ -44,6 +44,7 @@ class Channel(ConsumingChannel):
         self._declared: dict[str, Queue] = {}
         self._line_store: MessageStore | None = None
         super().__init__(*args, **kwargs)
+        self._steps = {priority: self._step(priority) for priority in (None, *range(10))}
 
     def basic_publish(
         self, message: dict[str, Any], exchange: str, routing_key: str, **kwargs: Any
@@ -78,12 +79,17 @@ class Channel(ConsumingChannel):
         self.store.publish(
             queue,
             body,
-            step=self.priority(self._get_message_priority(message, reverse=False)),
+            step=self._step(message["properties"].get("priority")),
             delay_s=delay_of(message),
             token=f"{token}:{queue}" if token else "",
             token_s=_CHOSEN_TOKEN_S if ":" in token else self.publish_token_s,
         )
         self._let_expire(queue)
+
+    def _step(self, priority: Any) -> int:
+        """Return on which of kombu's steps messages of a *priority* are."""
+        of_message = {"properties": {"priority": priority}}
+        return int(self.priority(self._get_message_priority(of_message, reverse=False)))
 
     def _let_expire(self, queue: str) -> None:
         if queue in self._expires:
@@ -129,11 +135,10 @@ class Channel(ConsumingChannel):
             MessageTooLarge: Nothing was put.
         """
         require_size(bodies, self.max_message_bytes)
-        of_all = {"properties": {"priority": priority}}
         self._publisher.publish_many(
             queue,
             bodies,
-            step=self.priority(self._get_message_priority(of_all, reverse=False)),
+            step=self._steps[priority] if priority in self._steps else self._step(priority),
             delay_s=delay_until(eta),
             token=f"{token}:{queue}",
             token_s=self.publish_token_s,

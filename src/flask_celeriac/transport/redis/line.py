@@ -2,8 +2,8 @@
 
 A client of redis-py takes a connection from a pool for each command, looks whether it is still
 good, and counts: that costs more than the command. Who is alone with a connection needs none of it.
-Nor is a script's name taken apart, or each argument looked at, as redis-py does before it has hiredis
-pack them: texts, bytes and numbers are all there is.
+Nor is a command's name taken apart, and each argument looked at, as redis-py does before it lets
+hiredis pack them: texts, bytes and numbers are all there is.
 """
 
 from __future__ import annotations
