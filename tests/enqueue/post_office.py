@@ -89,6 +89,7 @@ def in_place(app: Flask, place: str, stack: ExitStack, name: str) -> Any:
 def running(task: Any) -> Iterator[None]:
     """Let *task* be the one that runs here, as a worker does."""
     _task_stack.push(task)
+    signals.task_prerun.send(sender=task, task_id="this", task=task, args=(), kwargs={})
     try:
         yield
     finally:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import Reject
 
+from flask_celeriac.enqueue.parent import parent_of
 from flask_celeriac.transport.redis import lease_end
 from flask_celeriac.transport.redis.keys import claim_of
 
@@ -45,8 +46,8 @@ def is_sent_by_late_run(celery: Celery, name: str, options: Mapping[str, Any]) -
     What tasks send themselves comes without `parent_id` and is sent always.
     """
     parent_id = options.get("parent_id")
-    task: Any = celery.current_worker_task
-    if not parent_id or task is None or task.request.id != parent_id:
+    task = parent_of(celery) if parent_id else None
+    if task is None or task.request.id != parent_id:
         return False
     if not _is_late(task):
         return False

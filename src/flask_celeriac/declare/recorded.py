@@ -15,6 +15,7 @@ from celery import states
 from flask import has_request_context, request
 from kombu.exceptions import OperationalError
 
+from flask_celeriac.enqueue.parent import parent_of
 from flask_celeriac.errors import CeleriacError, TaskCancelled
 from flask_celeriac.record.journal.facts import NewEntry
 from flask_celeriac.record.journal.find import journal_of
@@ -44,7 +45,7 @@ def recorded(
         return
     journal = journal_of(celery)
     owner = celery.celeriac.access.owner_of(request) if has_request_context() else None
-    parent: Any = celery.current_worker_task
+    parent = parent_of(celery)
     parent_id = parent.request.id if parent else None
     due_in_s = _due_in_s(options)
     new = journal.open([NewEntry(id_, name, owner, parent_id, due_in_s) for id_ in ids])

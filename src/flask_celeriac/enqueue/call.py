@@ -14,6 +14,7 @@ from flask_celeriac.kombu_json import text_to_json, to_json
 
 from .direct import DirectSender
 from .encoding import brief_args, brief_kwargs
+from .parent import parent_of
 from .ways import Way
 
 
@@ -32,8 +33,8 @@ _NOBODY = Sending(None, None, None, None)
 
 def sending_of(celery: Any, header: Mapping[str, Any] | None) -> Sending | None:
     """Return who sends; None when its priority is to be inherited, which is left to Celery."""
-    parent = celery.current_worker_task
-    if not parent:
+    parent = parent_of(celery)
+    if parent is None:
         return Sending(header, None, None, None) if header is not None else _NOBODY
     if celery.conf.task_inherit_parent_priority:
         return None

@@ -118,12 +118,14 @@ class Ways:
             return None
         # As in Celery, `queue=None` is not the task's queue but the default one.
         name = options.get("queue", defaults.queue) or settings["task_default_queue"]
-        queue = self._queue(name)
-        if queue is None or not self._has_our_pool():
+        if not isinstance(name, str) or not self._has_our_pool():
             return None
         key = (name, priority, ignore_result)
         way = defaults.ways.get(key)
-        if way is None or way.queue is not queue:
+        if way is None or way.queue is not self._part("queues").get(name):
+            queue = self._queue(name)
+            if queue is None:
+                return None
             if len(defaults.ways) >= _MOST_WAYS:
                 defaults.ways.clear()
             way = defaults.ways[key] = Way(queue, priority, ignore_result, defaults.limits_s)
@@ -161,10 +163,10 @@ class Ways:
             known = self._defaults[task.name] = (task, _defaults_of(task))
         return known[1]
 
-    def _queue(self, name: Any) -> Queue | None:
+    def _queue(self, name: str) -> Queue | None:
         """Return the queue that Celery finds, or makes, by its name; None: left to Celery."""
         try:
-            queue = self._part("queues")[name] if isinstance(name, str) else None
+            queue = self._part("queues")[name]
         except KeyError:
             return None
         is_direct = type(queue) is Queue and queue.exchange and queue.exchange.type == "direct"
