@@ -11,7 +11,7 @@ from celery import Celery, shared_task
 from flask import Flask, current_app
 
 from flask_celeriac import Celeriac
-from flask_celeriac.declare import celery_app
+from flask_celeriac.declare import app_task
 from flask_celeriac.errors import (
     AlreadyInitialized,
     AmbiguousApp,
@@ -282,14 +282,14 @@ def test_a_second_thread_waits_until_all_tasks_are_there(celeriac, make_eager_ap
         return "grown"
 
     begun, may_go_on = threading.Event(), threading.Event()
-    adopt = celery_app.adopt_task
+    adopt = app_task.adopt_task
 
     def adopt_slowly(task) -> None:
         begun.set()
         may_go_on.wait(timeout=10)
         adopt(task)
 
-    monkeypatch.setattr(celery_app, "adopt_task", adopt_slowly)
+    monkeypatch.setattr(app_task, "adopt_task", adopt_slowly)
     app = make_eager_app(celeriac=celeriac)
     known: list[str] = []
     threads = [threading.Thread(target=lambda: known.append(plant.run())) for _ in range(2)]

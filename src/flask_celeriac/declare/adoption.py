@@ -8,7 +8,8 @@ from typing import Any, cast
 from celery import Celery
 
 from . import internals
-from .celery_app import FlaskCelery, FlaskTaskRegistry, adopt_task
+from .app_task import FlaskTaskRegistry, adopt_task
+from .celery_app import FlaskCelery
 
 _MADE_TOO_EARLY = ("Task", "AsyncResult", "GroupResult", "ResultSet", "amqp", "control")
 #: What Celery's own class has, and each object carries as if it were the user's choice.

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
-from collections.abc import Iterable, Mapping
-from contextvars import Context
-from functools import partial
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
-from celery import Task as CeleryTask
-from celery.app.registry import TaskRegistry
 from celery.utils import uuid
 from kombu.exceptions import EncodeError
 from kombu.utils.objects import cached_property
 
 from flask_celeriac.enqueue import originals
-from flask_celeriac.errors import ArgumentsNotJSON, BrokerMissing
+from flask_celeriac.errors import BrokerMissing
 from flask_celeriac.record import urls as record_urls
 from flask_celeriac.transport.attach import AMQP, CONTROL
 from flask_celeriac.transport.redis import urls
 from flask_celeriac.transport.redis.messages import PUBLISH_TOKEN
 
-from . import carry, collect, context, coroutine, internals, late, links
-from .recorded import recorded
-from .result import AsyncResult, AsyncResults, GroupResult, ResultSet, name_lost_backend
+from . import carry, collect, context, internals, late, links
+from .app_task import FlaskTask, FlaskTaskRegistry, not_json
+from .result import AsyncResult, GroupResult, ResultSet, name_lost_backend
 from .state import make_default, private_folder
 
 if TYPE_CHECKING:
@@ -39,93 +34,6 @@ if TYPE_CHECKING:
 
 
 _finalizing = threading.RLock()
-
-
-class FlaskTask(CeleryTask):  # type: ignore[type-arg]
-    """Base of every task of a :class:`FlaskCelery`, whoever declared it."""
-
-    abstract = True
-    Request: Any = "flask_celeriac.execute.request:Request"
-
-    def apply_async(self, args: Any = None, kwargs: Any = None, *more: Any, **options: Any) -> Any:
-        """Send as Celery does; arguments that can not be encoded are named with their task."""
-        below = super().apply_async
-        state = cast(FlaskCelery, self.app).celeriac
-        if self.name in state.exposures:
-            id_ = (more[0] if more else options.get("task_id")) or uuid()
-            if more:
-                more = (id_, *more[1:])
-            else:
-                options["task_id"] = id_
-            # Who watches an exposed task asks for its result.
-            options.setdefault("ignore_result", False)
-            with recorded(state.celery, self.name, [id_], options):
-                return self._send_on(below, args, kwargs, more, options)
-        return self._send_on(below, args, kwargs, more, options)
-
-    def _send_on(
-        self, below: Any, args: Any, kwargs: Any, more: Any, options: dict[str, Any]
-    ) -> Any:
-        try:
-            if not more and cast(FlaskCelery, self.app).celeriac.settings.is_carried_by_us:
-                # With all of the transport, which is not loaded before a task is sent.
-                from . import grouped, sending
-
-                send = grouped.send if "producer" in options else sending.send
-                if (sent := send(self, below, args, kwargs, options)) is not None:
-                    return sent
-            return below(args, kwargs, *more, **options)
-        except EncodeError as error:
-            raise _not_json(self.name, error) from error
-
-    def enqueue_many(self, calls: Iterable[Any], **options: Any) -> AsyncResults[Any]:
-        """Send the task once for each of *calls*; see `Task.enqueue_many`."""
-        from . import many
-
-        # Whoever has replaced `apply_async` above or below sees each task.
-        is_ours = type(self).apply_async is FlaskTask.apply_async
-        return many.send_many(self, super().apply_async if is_ours else None, calls, options)
-
-    def apply(self, *args: Any, **options: Any) -> Any:
-        """Run here and now, as a worker would: without sight of the caller's request.
-
-        An empty `contextvars.Context` hides request, session and app context alike; the run gets
-        a fresh app context, and gives the caller's back untouched.
-        """
-        app = cast(FlaskCelery, self.app)
-        options["headers"] = carry.outgoing(app.celeriac, options.get("headers"))
-        return Context().run(partial(super().apply, *args, **options))
-
-
-def _not_json(name: str, error: EncodeError) -> ArgumentsNotJSON:
-    if isinstance(error, ArgumentsNotJSON):
-        return error
-    return ArgumentsNotJSON(
-        f"The arguments of {name!r} can not be encoded: {error}. Pass ids, numbers and texts, and "
-        "let the task load what they stand for. Nothing was sent."
-    )
-
-
-class FlaskTaskRegistry(TaskRegistry):
-    """Makes each task that is registered a :class:`FlaskTask`.
-
-    The registry is the one gate through which all tasks come: decorated, shared, class-based,
-    with a `base` of their own.
-    """
-
-    def __setitem__(self, name: str, task: Any) -> None:
-        adopt_task(task)
-        super().__setitem__(name, task)
-
-
-def adopt_task(task: Any) -> None:
-    """Give *task* the behaviour of :class:`FlaskTask`, keeping its own class as a base."""
-    cls = type(task)
-    if not issubclass(cls, FlaskTask):
-        extra = {"__module__": cls.__module__, "__doc__": cls.__doc__}
-        task.__class__ = cls = type(cls.__name__, (FlaskTask, cls), extra)
-    if inspect.iscoroutinefunction(task.run):
-        cls.run = coroutine.on_loop(task, task.run)
 
 
 class FlaskCelery(Celery):
@@ -188,7 +96,7 @@ class FlaskCelery(Celery):
         try:
             return super().send_task(name, *args, **options)
         except EncodeError as error:
-            raise _not_json(name, error) from error
+            raise not_json(name, error) from error
         except RuntimeError as error:
             name_lost_backend(error, "Nothing was sent.")
             raise

@@ -70,12 +70,13 @@ def call_of(
     """
     if not options.keys() <= OPTIONS or getattr(below, "__func__", None) is not _apply_async:
         return None
-    sender: DirectSender | None = task.app.direct_sender
+    celery = task.app
+    sender: DirectSender | None = celery.direct_sender
     way = sender.ways.find(task, options) if sender else None
     if sender is None or way is None:
         return None
-    headers = carry.outgoing(task.app.celeriac, None)
-    sending = sending_of(task.app, headers[carry.HEADER] if headers else None)
+    headers = carry.outgoing(celery.celeriac, None)
+    sending = sending_of(celery, headers[carry.HEADER] if headers else None)
     return None if sending is None else Call(sender, task, way, sending, options, group_id)
 
 

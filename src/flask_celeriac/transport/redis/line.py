@@ -19,6 +19,8 @@ from redis.exceptions import NoScriptError
 from . import scripts
 
 _execute_command = Redis.execute_command
+# By its stub it takes a tuple of one.
+_pack: Any = hiredis.pack_command
 
 
 def is_watched() -> bool:
@@ -65,7 +67,7 @@ class Line:
         try:
             # Sending connects as well, but to where it was: this asks Sentinels for the primary.
             connection.connect()
-            packed = hiredis.pack_command(("EVALSHA", script.sha, 1, *arguments))
+            packed = _pack(("EVALSHA", script.sha, 1, *arguments))
             connection.send_packed_command((packed,))
             try:
                 return connection.read_response()
