@@ -7,7 +7,7 @@ is there. Both commands travel on one connection, so that nothing blocks the eve
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from queue import Empty
 from time import monotonic
 from typing import Any
@@ -15,8 +15,9 @@ from typing import Any
 from redis.exceptions import NoScriptError
 
 from . import scripts
-from .claimant import MOST_OWED
+from .claimant import MOST_OWED, Claimant
 from .delivering import DeliveringChannel
+from .line import send
 from .replies import Claimed, claimed
 
 _MOST_AT_ONCE = 100
@@ -76,43 +77,41 @@ class ConsumingChannel(DeliveringChannel):
             self._command = "BRPOP"
             super()._brpop_start(timeout)
             return
-        if self.claimant.is_leaving:
+        claimant = self.claimant
+        if claimant.is_leaving:
             return
-        self._in_poll = self.client.connection
+        connection = self._in_poll = self.client.connection
         self._brpop_sent_at = monotonic()
         if self._has_looked_in_vain:
-            self._send_wait(queues)
+            self._command = "BLPOP"
+            bells = [self.layout.bell_key(queue) for queue in queues]
+            send(connection, "BLPOP", *bells, self._wait_s)
         else:
-            self._send_claim({queue: self._keeps[queue] for queue in queues})
+            self._send_claim(connection, claimant, queues)
 
-    def _send_wait(self, queues: list[str]) -> None:
-        self._command = "BLPOP"
-        bells = [self.layout.bell_key(queue) for queue in queues]
-        self.client.connection.send_command("BLPOP", *bells, self._wait_s)
-
-    def _send_claim(self, queues: Mapping[str, bool]) -> None:
+    def _send_claim(self, connection: Any, claimant: Claimant, queues: list[str]) -> None:
         self._slots = self._most_begun()
         hand = self._hand
         # What is in hand is for the free slots first.
         room = self._room() - len(hand)
         limit = min(max(room + hand.wanted(self.qos.prefetch_count), 1), _MOST_AT_ONCE)
-        self._tasks = self.claimant.parked_tasks
+        self._tasks = claimant.parked_tasks
         arguments = self.layout.claim_arguments(
-            self.claimant.incarnation,
+            claimant.incarnation,
             self.lease_s,
             limit,
             min(max(room, 0), limit),
-            self.claimant.last,
-            queues,
+            claimant.last,
+            {queue: self._keeps[queue] for queue in queues},
             self._tasks,
-            is_idle=self.claimant.is_lasting and room > 0,
+            is_idle=claimant.is_lasting and room > 0,
             slots=None if self._slots == self._known_slots else self._slots,
         )
         script = scripts.script("claim")
         self._command = "EVAL" if self._is_script_unknown else "EVALSHA"
         name = script.text if self._is_script_unknown else script.sha
-        self.claimant.asking.add(self)
-        self.client.connection.send_command(self._command, name, 1, *arguments)
+        claimant.asking.add(self)
+        send(connection, self._command, name, 1, *arguments)
 
     def _most_begun(self) -> int | None:
         """Return how many of the claims may have begun; None: all.
@@ -129,11 +128,12 @@ class ConsumingChannel(DeliveringChannel):
     def _brpop_read(self, **options: Any) -> bool:
         if self._command == "BRPOP":
             return bool(super()._brpop_read(**options))
+        claimant = self.claimant
         try:
-            found = self._read_claimed(**options)
+            found = self._read_claimed(claimant, **options)
         finally:
             self._in_poll = None
-            self.claimant.asking.discard(self)
+            claimant.asking.discard(self)
             self._flush_brpop_reauth()
         if self._command == "BLPOP":
             self._has_looked_in_vain = False
@@ -144,12 +144,12 @@ class ConsumingChannel(DeliveringChannel):
         if found is None:
             raise Empty
         self._has_looked_in_vain = len(found.deliveries) < found.limit
-        if self._has_looked_in_vain and self.claimant.parked_tasks is self._tasks:
-            self.claimant.parked_tasks = ()
+        if self._has_looked_in_vain and claimant.parked_tasks is self._tasks:
+            claimant.parked_tasks = ()
         self._wait_s = self._until(found.next_due_s)
         return self._deliver_all(found)
 
-    def _read_claimed(self, **options: Any) -> Claimed | None:
+    def _read_claimed(self, claimant: Claimant, **options: Any) -> Claimed | None:
         """Return what a claim brought, now held; None where it is none, or came too late."""
         reply = self._read_reply(**options)
         if reply is None or self._command == "BLPOP":
@@ -161,14 +161,15 @@ class ConsumingChannel(DeliveringChannel):
             return None
         self._known_slots = self._slots
         found = claimed(reply)
-        self.claimant.hold(delivery.number for delivery in found.deliveries if delivery.number)
+        claimant.hold(delivery.number for delivery in found.deliveries if delivery.number)
         return found
 
     def _read_reply(self, **options: Any) -> Any:
         """Return the reply to the last command; None when the server does not know the script."""
-        connection = self.client.connection
+        client = self.client
+        connection = client.connection
         try:
-            reply = self.client.parse_response(connection, self._command, **options)
+            reply = client.parse_response(connection, self._command, **options)
         except NoScriptError:
             self._is_script_unknown = True
             return None

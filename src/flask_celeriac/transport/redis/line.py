@@ -2,8 +2,6 @@
 
 A client of redis-py takes a connection from a pool for each command, looks whether it is still
 good, and counts: that costs more than the command. Who is alone with a connection needs none of it.
-Nor is a command's name taken apart, and each argument looked at, as redis-py does before it lets
-hiredis pack them: texts, bytes and numbers are all there is.
 """
 
 from __future__ import annotations
@@ -26,6 +24,17 @@ _pack: Any = hiredis.pack_command
 def is_watched() -> bool:
     """Tell whether somebody has replaced the method by which redis-py sends, as tracers do."""
     return Redis.execute_command is not _execute_command
+
+
+def send(connection: Any, *command: Any) -> None:
+    """Send a command of texts, bytes and numbers over a connection of redis-py.
+
+    That would take the name apart and look at each argument before it lets hiredis pack them.
+
+    Raises:
+        redis.exceptions.RedisError: As of the connection.
+    """
+    connection.send_packed_command((_pack(command),))
 
 
 class Line:
@@ -67,12 +76,11 @@ class Line:
         try:
             # Sending connects as well, but to where it was: this asks Sentinels for the primary.
             connection.connect()
-            packed = _pack(("EVALSHA", script.sha, 1, *arguments))
-            connection.send_packed_command((packed,))
+            send(connection, "EVALSHA", script.sha, 1, *arguments)
             try:
                 return connection.read_response()
             except NoScriptError:
-                connection.send_command("EVAL", script.text, 1, *arguments)
+                send(connection, "EVAL", script.text, 1, *arguments)
                 return connection.read_response()
         except BaseException:
             # Whatever ended the wait, the next one must not read this one's reply.
