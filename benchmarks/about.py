@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
+import signal
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+
+def begun(
+    parser: argparse.ArgumentParser, arguments: Sequence[str] | None, quick: Mapping[str, Any]
+) -> argparse.Namespace:
+    """Return the options of a run, which ends what it has started when it is told to end.
+
+    Args:
+        quick: What `--quick` sets where the arguments do not say.
+    """
+    options = parser.parse_args(arguments)
+    if options.quick:
+        parser.set_defaults(**quick)
+        options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    return options
 
 
 def about(began_at: datetime) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.about import about, say
+from benchmarks.about import about, begun, say
 from flask_celeriac.embedded import find_binary
 
 from . import figures, table
@@ -41,13 +40,7 @@ _QUICK = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, write the JSON file and print the tables; 1 if anything failed or was lost."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    if options.quick:
-        parser.set_defaults(**_QUICK)
-        options = parser.parse_args(arguments)
-    # So that nothing that was started is left behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    options = begun(_parser(), arguments, _QUICK)
     began_at = datetime.now(UTC)
     loads = [os.getloadavg()]
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.about import about, say
+from benchmarks.about import about, begun, say
 
 from . import figures, table
 from .catalogue import BASELINE, SYSTEMS
@@ -28,13 +27,7 @@ _QUICK = {"turns": 1, "tasks": 300, "trips": 30, "web_seconds": 0.5}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, write the JSON file and print the tables; 1 if a system failed."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    if options.quick:
-        parser.set_defaults(**_QUICK)
-        options = parser.parse_args(arguments)
-    # So that nothing that was started is left behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    options = begun(_parser(), arguments, _QUICK)
     began_at = datetime.now(UTC)
     sizes = Sizes(options.tasks, options.trips, options.web_seconds, options.connections)
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
