@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -45,6 +46,29 @@ def redis_url(redis_server: EmbeddedServer) -> Iterator[str]:
         client.flushdb()
         yield url
         _end_claimants(client)
+
+
+@pytest.fixture
+def own_server(redis_server: EmbeddedServer, tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """A server that this test may stop; skipped where `redis_server` is."""
+    server = EmbeddedServer(tmp_path / "redis")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def refusing_url() -> str:
+    """A place where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"redis://127.0.0.1:{server.getsockname()[1]}/0"
+
+
+@pytest.fixture
+def silent_url() -> Iterator[str]:
+    """A server that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
+        yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"
 
 
 def _end_claimants(client: redis.Redis) -> None:

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from event_site import Site, make_site
 
-from flask_celeriac.embedded import EmbeddedServer
-
 
 @pytest.fixture
 def new_site(redis_url: str) -> Iterator[Callable[..., Site]]:
@@ -40,12 +38,3 @@ def slow_site(
     url = request.param.format(folder=tmp_path, redis=redis_url)
     transport = "kombu" if url == redis_url else "celeriac"
     return new_site(CELERY_RESULT_BACKEND=url, CELERIAC_TRANSPORT=transport)
-
-
-@pytest.fixture
-def own_server(redis_server: EmbeddedServer, tmp_path: Path) -> Iterator[EmbeddedServer]:
-    """A server that this test may stop; skipped where `redis_server` is."""
-    server = EmbeddedServer(tmp_path / "redis")
-    server.start()
-    yield server
-    server.stop()

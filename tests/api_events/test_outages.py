@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,20 +20,6 @@ NewSite = Callable[..., Site]
 
 # The promise is 2 s; the rest is for a busy machine.
 SOON_S = 3.0
-
-
-@pytest.fixture
-def refusing_url() -> str:
-    """A place where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"redis://127.0.0.1:{server.getsockname()[1]}/0"
-
-
-@pytest.fixture
-def silent_url() -> Iterator[str]:
-    """A server that accepts connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
-        yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"
 
 
 @pytest.mark.parametrize("view", ["/mail", "/log"])

@@ -15,14 +15,11 @@ StartWeb = Callable[..., Site]
 
 
 @pytest.fixture
-def own_server(redis_server: EmbeddedServer, tmp_path: Path) -> Iterator[EmbeddedServer]:
-    """A server that this test may stop, with a worker; skipped where `redis_server` is."""
-    server = EmbeddedServer(tmp_path / "redis")
-    server.start()
-    worker = start_worker(tmp_path / "worker.log", server.url)
-    yield server
+def own_server(own_server: EmbeddedServer, tmp_path: Path) -> Iterator[EmbeddedServer]:
+    """A server that this test may stop, with a worker."""
+    worker = start_worker(tmp_path / "worker.log", own_server.url)
+    yield own_server
     worker.stop()
-    server.stop()
 
 
 def test_task_and_streams_go_on_and_nothing_is_skipped(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import redis
@@ -35,14 +34,6 @@ class Waiters:
     def join(self) -> None:
         for thread in self._threads:
             thread.join(40)
-
-
-@pytest.fixture
-def own_server(redis_server: EmbeddedServer, tmp_path: Path) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(tmp_path / "redis")
-    server.start()
-    yield server
-    server.stop()
 
 
 def app_on(server: EmbeddedServer) -> Celery:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from celery import Celery
 from kombu.exceptions import OperationalError
-
-from flask_celeriac.embedded import EmbeddedServer
 
 # The promise is 2 s; the rest is for a busy machine.
 SOON_S = 3.0
@@ -59,20 +55,6 @@ def sender(read) -> Callable[..., Any]:
     return sender
 
 
-@pytest.fixture
-def refusing_url() -> str:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"redis://127.0.0.1:{server.getsockname()[1]}/0"
-
-
-@pytest.fixture
-def silent_url() -> Iterator[str]:
-    """A server that accepts connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
-        yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"
-
-
 def seconds_until_error(task: Any, **options: Any) -> float:
     """Send a task that can not be sent; gives how long that took."""
     started = time.monotonic()
@@ -100,15 +82,6 @@ def test_sending_fails_soon_when_the_result_backend_is_down(sender, request, red
 def test_sending_fails_soon_when_rabbitmq_is_down(sender, request, place):
     url = request.getfixturevalue(place).replace("redis://", "amqp://").rpartition("/")[0] + "//"
     assert seconds_until_error(sender(url, "rpc://"), ignore_result=True) < SOON_S
-
-
-@pytest.fixture
-def own_server(redis_server: EmbeddedServer, tmp_path: Path) -> Iterator[EmbeddedServer]:
-    """A server that this test may stop; skipped where `redis_server` is."""
-    server = EmbeddedServer(tmp_path / "redis")
-    server.start()
-    yield server
-    server.stop()
 
 
 def test_sending_fails_soon_when_redis_stops_answering_after_it_was_used(sender, own_server):
