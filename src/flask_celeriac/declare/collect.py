@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import inspect
-import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from celery.local import Proxy
-from flask import has_app_context
 
 from flask_celeriac.errors import DuplicateTask
 
@@ -29,8 +27,7 @@ class Declarations:
 
     def __init__(self) -> None:
         self.tasks: dict[str, Task[..., Any]] = {}
-        self.states: weakref.WeakSet[AppState] = weakref.WeakSet()
-        self._latest: weakref.ref[AppState] | None = None
+        self.states = app_state.States()
         self.celery: Any = Proxy(lambda: app_state.find(self.states, "This task").celery)
 
     def declare(self, function: Callable[..., Any], options: Mapping[str, Any]) -> Task[..., Any]:
@@ -56,7 +53,6 @@ class Declarations:
     def bind(self, state: AppState) -> None:
         """Give all that is declared, now and later, to the app of *state*."""
         self.states.add(state)
-        self._latest = weakref.ref(state)
         for task in self.tasks.values():
             self._register(task, state)
 
@@ -66,18 +62,12 @@ class Declarations:
         Raises:
             NotInitialized, AmbiguousApp: No app, or several and no context.
         """
-        state = app_state.in_context() or self._only()
+        state = app_state.in_context()
         if state is None or state.tasks.get(task.name) is not task:
             state = app_state.find(self.states, f"The task {task.name!r}")
         celery = state.celery
         known = registry_of(celery) if celery.is_ready else celery.tasks
         return known[task.name]
-
-    def _only(self) -> AppState | None:
-        """The app that is meant outside of contexts, where it is easily found."""
-        # To go through a set of weak references takes as long as to encode the arguments.
-        is_only = len(self.states) == 1 and not has_app_context()
-        return self._latest() if is_only and self._latest is not None else None
 
     def _register(self, task: Task[..., Any], state: AppState) -> None:
         state.tasks[task.name] = task

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
 #: The app of the worker that runs in this process, as Celery named it its default.
 _default: weakref.ref[AppState] | None = None
-_live: weakref.WeakSet[AppState] = weakref.WeakSet()
 
 
 @dataclass(eq=False, slots=True, weakref_slot=True)
@@ -49,6 +47,27 @@ class AppState:
 
     def __repr__(self) -> str:
         return f"<AppState of {self.app.name!r}: {len(self.tasks)} tasks, {self.settings!r}>"
+
+
+class States(weakref.WeakSet[AppState]):
+    """Apps that may be meant, as long as they live."""
+
+    _latest: weakref.ref[AppState] | None = None
+
+    def add(self, item: AppState) -> None:
+        """Add an app."""
+        super().add(item)
+        self._latest = weakref.ref(item)
+
+    def only(self) -> AppState | None:
+        """Return the only app; None where there are several or none, or that takes longer to find.
+
+        To go through weak references takes as long as to encode the arguments of a task.
+        """
+        return self._latest() if len(self) == 1 and self._latest is not None else None
+
+
+_live = States()
 
 
 def private_folder(app: Flask) -> Path:
@@ -81,7 +100,7 @@ def in_context() -> AppState | None:
     return state if isinstance(state, AppState) else None
 
 
-def find(candidates: Iterable[AppState], what: str) -> AppState:
+def find(candidates: States, what: str) -> AppState:
     """Say which app *what* means: the active one, else the only one.
 
     Args:
@@ -97,6 +116,8 @@ def find(candidates: Iterable[AppState], what: str) -> AppState:
         if active is not None and active in candidates:
             return active
         raise NotInitialized(_not_of_active(candidates, what))
+    if (only := candidates.only()) is not None:
+        return only
     states = list(candidates)
     if len(states) > 1:
         del states
@@ -116,7 +137,7 @@ def find(candidates: Iterable[AppState], what: str) -> AppState:
     return states[0]
 
 
-def _not_of_active(candidates: Iterable[AppState], what: str) -> str:
+def _not_of_active(candidates: States, what: str) -> str:
     names = ", ".join(sorted(repr(state.app.name) for state in candidates)) or "no app yet"
     return (
         f"{what} is not known to the active Flask app {current_app.name!r}, but to {names}: "
