@@ -87,6 +87,13 @@ class ResultBackendMissing(CeleriacError, NotImplementedError):
 class ResultBackendUnavailable(CeleriacError, OperationalError):
     """The result backend does not answer. Ask again later."""
 
+    @classmethod
+    def because(
+        cls, error: object, consequence: str = "Ask again later."
+    ) -> ResultBackendUnavailable:
+        """Return what tells of the *error* by which the backend was lost, and what follows."""
+        return cls(f"The result backend does not answer: {error}. {consequence}")
+
 
 class Unroutable(CeleriacError, OperationalError):
     """No queue is bound to the exchange for this routing key. Nothing was sent."""

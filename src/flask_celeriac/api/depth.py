@@ -8,6 +8,7 @@ from typing import Any
 from kombu.transport import virtual
 
 from flask_celeriac.errors import QueueFull
+from flask_celeriac.transport.ensured import ensured
 from flask_celeriac.transport.probe import depth_by
 
 _EVERY_OTHER = "*"
@@ -54,13 +55,6 @@ def _queue_of(task: Any, options: Mapping[str, Any]) -> str | None:
     return queue and str(getattr(queue, "name", queue))
 
 
-class _Revived:
-    """What kombu's `ensure` tells of a new channel; each attempt asks for the channel anyway."""
-
-    def revive(self, channel: Any) -> None:
-        pass
-
-
 def _depth(celery: Any, queue: str) -> int | None:
     """Return how many messages are ready in *queue*; None where this broker does not count.
 
@@ -72,9 +66,7 @@ def _depth(celery: Any, queue: str) -> int | None:
     with celery.pool.acquire(block=True, timeout=conf.broker_pool_acquire_timeout) as connection:
         # kombu's producer does so: connecting, too, ends by this policy.
         connection.transport_options.update(policy)
-        counted = connection.ensure(_Revived(), lambda: count(connection, queue), **policy)
-        depth: int | None = counted()
-    return depth
+        return ensured(connection, lambda: count(connection, queue), policy)
 
 
 def _count_ours(connection: Any, queue: str) -> int:

@@ -11,7 +11,7 @@ from celery import states
 from flask_celeriac.record.journal.facts import Event, Seen
 from flask_celeriac.record.journal.journal import Journal
 
-from .status import cancellation_of, entry_of, is_finished, state_of
+from .status import entry_of, is_finished, state_of
 
 #: Shows a task as its status resource does.
 Body = Callable[[Seen], Mapping[str, Any]]
@@ -178,7 +178,7 @@ def _facts(seen: Seen) -> Iterator[tuple[tuple[str, Any], Item]]:
     if state_of(seen) == states.RETRY:
         yield ("retry", runs), Item(0, "state", {"state": states.RETRY, "retries": runs})
     if wish is not None:
-        yield ("cancellation", wish), Item(0, "state", {"cancellation": cancellation_of(wish)})
+        yield ("cancellation", wish), Item(0, "state", {"cancellation": wish.shown()})
 
 
 def _last(seen: Seen) -> int:

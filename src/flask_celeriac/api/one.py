@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Response, request
 
 from flask_celeriac.execute.cancel import cancel as cancel_task
@@ -14,7 +12,7 @@ from .pointers import pointer
 from .prefer import preferences
 from .problem import invalid
 from .server import longest_wait_s
-from .status import accepted, is_finished, response_of
+from .status import accepted, entry_of, is_finished, response_of
 from .waiting import wait_until
 
 LONGEST_REASON = 1000
@@ -28,11 +26,10 @@ def show(task_id: str) -> Response:
     wait_s = wanted.within(0.0, most_s)
     response = response_of(seen)
     if wait_s > 0 and not is_finished(seen):
-        known = request.if_none_match
+        known, etag = request.if_none_match, response.get_etag()[0]
         if not known:
             seen = wait_until(journal(), task_id, is_finished, wait_s)
-        elif known.contains_weak(response.get_etag()[0] or ""):
-            etag = response.get_etag()[0]
+        elif known.contains_weak(etag or ""):
             seen = wait_until(
                 journal(), task_id, lambda new: response_of(new).get_etag()[0] != etag, wait_s
             )
@@ -53,15 +50,10 @@ def cancel(task_id: str) -> Response:
             task_id,
             reason=reason,
             by=state.access.owner_of(request),
-            terminate_after_s=state.exposures[_name(seen)].terminate_after_s,
+            terminate_after_s=state.exposures[entry_of(seen).name].terminate_after_s,
         )
         seen = journal().look(task_id)
     return accepted(seen, may_read=may_read(seen))
-
-
-def _name(seen: Any) -> str:
-    name: str = seen.entry.name
-    return name
 
 
 def _reason() -> str | None:

@@ -70,9 +70,9 @@ def not_found() -> Problem:
     return Problem(404, "There is no such task.")
 
 
-def unavailable(detail: str, retry_s: float = RETRY_S) -> Problem:
+def unavailable(detail: str, retry_s: float = RETRY_S, **members: Any) -> Problem:
     """Return the problem of a server behind this one that does not answer."""
-    return Problem(503, detail, headers={"Retry-After": str(max(1, round(retry_s)))})
+    return Problem(503, detail, headers={"Retry-After": str(max(1, round(retry_s)))}, **members)
 
 
 def too_large() -> Problem:

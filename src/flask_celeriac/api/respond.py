@@ -25,7 +25,7 @@ from .lookup import app_state
 from .outage import logged_problem_of
 from .outcome import answer_with
 from .prefer import preferences
-from .problem import RETRY_S, Problem, too_large
+from .problem import RETRY_S, Problem, too_large, unavailable
 from .server import longest_wait_s
 from .status import body_of, is_finished, to_json
 
@@ -58,11 +58,8 @@ def _answer(given: Any, wait_s: float) -> Response:
         return answer_with(result.id, meta) if is_ready else _accepted(result.id, meta)
     except ResultBackendUnavailable as error:
         logger.warning("Nobody knows what became of task %s: %s", result.id, error)
-        raise Problem(
-            503,
-            "The task was sent, but the server that keeps results does not answer.",
-            headers={"Retry-After": str(RETRY_S)},
-            id=result.id,
+        raise unavailable(
+            "The task was sent, but the server that keeps results does not answer.", id=result.id
         ) from error
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from celery import states
 from flask import Response, current_app
 
-from flask_celeriac.record.journal.facts import PROGRESS, Cancellation, Entry, Seen
+from flask_celeriac.record.journal.facts import PROGRESS, Entry, Seen, written
 
 from .links import links_of
 from .problem import RETRY_S
@@ -50,6 +50,7 @@ def body_outside(seen: Seen, links: Mapping[str, str | None], *, is_debug: bool)
     """
     entry, state = entry_of(seen), state_of(seen)
     meta: Mapping[str, Any] = seen.meta or {}
+    finished_at = _finished_at(entry, meta) if is_finished(seen) else None
     return {
         "id": entry.task_id,
         "task": entry.name,
@@ -59,9 +60,9 @@ def body_outside(seen: Seen, links: Mapping[str, str | None], *, is_debug: bool)
         "error": _error(seen, state, is_debug=is_debug),
         "attempts": entry.attempts,
         "queued_at": written(entry.queued_at),
-        "started_at": written(entry.started_at),
-        "finished_at": written(_finished_at(entry, meta)) if is_finished(seen) else None,
-        "cancellation": cancellation_of(seen.cancellation),
+        "started_at": entry.started_at and written(entry.started_at),
+        "finished_at": finished_at and written(finished_at),
+        "cancellation": seen.cancellation and seen.cancellation.shown(),
         "links": links,
     }
 
@@ -125,20 +126,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def cancellation_of(wish: Cancellation | None) -> dict[str, Any] | None:
-    """Return how a body shows that a task is to end."""
-    if wish is None:
-        return None
-    return {"at": written(wish.at), "reason": wish.reason, "by": wish.by}
-
-
-def written(at: datetime | None) -> str | None:
-    """Return a time in UTC, to the millisecond."""
-    if at is None:
-        return None
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def state_of(seen: Seen) -> str:

@@ -22,9 +22,7 @@ R = TypeVar("R")
 def name_lost_backend(error: RuntimeError, consequence: str) -> None:
     """Raise `ResultBackendUnavailable` if *error* is what Celery reports a lost backend as."""
     if str(error) == E_RETRY_LIMIT_EXCEEDED:
-        raise ResultBackendUnavailable(
-            f"The result backend does not answer: {error.__cause__}. {consequence}"
-        ) from error
+        raise ResultBackendUnavailable.because(error.__cause__, consequence) from error
 
 
 def _require(backend: Any) -> None:
@@ -96,9 +94,7 @@ class AsyncResult(_Waiting, celery_result.AsyncResult, Generic[R]):  # type: ign
         try:
             return super()._get_task_meta()  # type: ignore[misc]
         except getattr(self.backend, "connection_errors", ()) as error:
-            raise ResultBackendUnavailable(
-                f"The result backend does not answer: {error}. Ask again later."
-            ) from error
+            raise ResultBackendUnavailable.because(error) from error
 
     def __del__(self) -> None:
         # Celery unsubscribes here; there is nobody to tell that the backend is gone.

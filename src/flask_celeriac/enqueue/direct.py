@@ -12,21 +12,12 @@ from typing import Any
 from kombu.entity import maybe_delivery_mode
 
 from flask_celeriac.kombu_json import is_stock
+from flask_celeriac.transport.ensured import ensured
 from flask_celeriac.transport.redis.channel import Channel
 
 from . import encoding
 from .template import OUR_HEADER, Template, gap
 from .ways import Way, Ways
-
-
-class _Revived:
-    """What kombu's `ensure` tells of a new channel; each attempt asks for the channel anyway."""
-
-    def revive(self, channel: Any) -> None:
-        pass
-
-
-_REVIVED = _Revived()
 
 
 class DirectSender:
@@ -95,12 +86,14 @@ class DirectSender:
     def _act(self, act: Callable[[Channel], None], producer: Any = None) -> None:
         """Give *act* a channel, and again when the connection is lost."""
         if producer is not None:
-            self._act_on(producer.connection, producer, act)
+            self._act_on(producer.connection, act, producer)
             return
         with self.celery.pool.acquire(block=True, timeout=self._wait_s) as connection:
-            self._act_on(connection, _REVIVED, act)
+            self._act_on(connection, act)
 
-    def _act_on(self, connection: Any, revived: Any, act: Callable[[Channel], None]) -> None:
+    def _act_on(
+        self, connection: Any, act: Callable[[Channel], None], producer: Any = None
+    ) -> None:
         policy: dict[str, Any] = {"max_retries": 0}
         if self._is_repeated:
             policy = self._policy
@@ -115,7 +108,7 @@ class DirectSender:
                     connection.maybe_switch_next()
                     connection.collect()
                 policy = {**policy, "max_retries": policy["max_retries"] - 1}
-        connection.ensure(revived, lambda: act(connection.default_channel), **policy)()
+        ensured(connection, lambda: act(connection.default_channel), policy, producer)
 
     def _make(self, task: Any, way: Way, channel: Channel, has_header: bool) -> Template:
         time_limit, soft_time_limit = way.limits_s

@@ -31,11 +31,8 @@ class LiveSettings:
             self._read_all(changes)
         if not self._is_plain:
             return {name: self._conf[name] for name in NAMES}
-        below = self._below
-        for name in NAMES:
-            if name in changes:
-                return {**below, **{name: changes[name] for name in NAMES if name in changes}}
-        return below
+        changed = {name: changes[name] for name in NAMES if name in changes}
+        return {**self._below, **changed} if changed else self._below
 
     def _read_all(self, changes: Any) -> None:
         self._below = {name: self._conf[name] for name in NAMES}

@@ -98,15 +98,12 @@ class StoredJournal:
 
     def cancellation(self, task_id: str) -> Cancellation | None:
         told = self._read("cancel", task_id)
-        if not told:
-            return None
-        return Cancellation(datetime.fromtimestamp(told["at"], UTC), told["reason"], told["by"])
+        return Cancellation.read(told) if told else None
 
     def cancel(self, task_id: str, wish: Cancellation) -> Cancellation:
         known = self.cancellation(task_id)
         if known is None:
-            told = {"at": wish.at.timestamp(), "reason": wish.reason, "by": wish.by}
-            self._write("cancel", task_id, told)
+            self._write("cancel", task_id, wish.kept())
         return known or wish
 
     def events(self, task_id: str, after: int = 0) -> Events:  # noqa: ARG002
@@ -245,6 +242,4 @@ def _asking() -> Iterator[None]:
     except (CeleriacError, TypeError, ValueError):
         raise
     except Exception as error:
-        raise ResultBackendUnavailable(
-            f"The result backend does not answer: {error}. Ask again later."
-        ) from error
+        raise ResultBackendUnavailable.because(error) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 #: Our own state of a task that has said how far it is.
@@ -22,6 +22,11 @@ MOST_EVENTS, EVENTS_S = 1000, 3600
 EVENTS_AT_ONCE = 50
 
 Kind = Literal["state", "progress"]
+
+
+def written(at: datetime) -> str:
+    """Return a time as it is shown: in UTC, to the millisecond."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,19 @@ class Cancellation:
         who = f" by {self.by}" if self.by else ""
         why = f": {self.reason}" if self.reason else ""
         return f"cancelled{who}{why}"
+
+    def kept(self) -> dict[str, Any]:
+        """Return what is kept of it; JSON."""
+        return {"at": self.at.timestamp(), "reason": self.reason, "by": self.by}
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any]) -> Cancellation:
+        """Return it again from what was kept."""
+        return cls(datetime.fromtimestamp(kept["at"], UTC), kept["reason"], kept["by"])
+
+    def shown(self) -> dict[str, Any]:
+        """Return how it is shown to those who ask for the task, and told to those who watch it."""
+        return {"at": written(self.at), "reason": self.reason, "by": self.by}
 
 
 @dataclass(frozen=True, slots=True)

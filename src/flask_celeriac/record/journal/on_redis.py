@@ -112,11 +112,9 @@ class RedisJournal:
             return _cancellation(client.get(self._key("cancel", task_id)))
 
     def cancel(self, task_id: str, wish: Cancellation) -> Cancellation:
-        told = {"at": wish.at.timestamp(), "reason": wish.reason, "by": wish.by}
-        at = wish.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        data = {"cancellation": {**told, "at": at}}
+        data = {"cancellation": wish.shown()}
         keys = [*self._keys_of(task_id), self._key("cancel", task_id)]
-        arguments = [*_LIMITS, _json(told), facts.CANCELLED_S, _json(data)]
+        arguments = [*_LIMITS, _json(wish.kept()), facts.CANCELLED_S, _json(data)]
         with self._asking() as client:
             return _cancellation(self._cancel(keys=keys, args=arguments, client=client)) or wish
 
@@ -211,9 +209,7 @@ class RedisJournal:
             with self._turns:
                 yield self._backend.client
         except (RedisError, OSError) as error:
-            raise ResultBackendUnavailable(
-                f"The result backend does not answer: {error}. Ask again later."
-            ) from error
+            raise ResultBackendUnavailable.because(error) from error
 
     @cached_property
     def _open(self) -> Any:
@@ -259,10 +255,7 @@ def _entry(task_id: str, fields: Mapping[bytes | str, Any]) -> Entry | None:
 
 
 def _cancellation(value: bytes | str | None) -> Cancellation | None:
-    if not value:
-        return None
-    told = json.loads(value)
-    return Cancellation(datetime.fromtimestamp(told["at"], UTC), told["reason"], told["by"])
+    return Cancellation.read(json.loads(value)) if value else None
 
 
 def _events(after: int, last: int, found: Any) -> Events:
