@@ -56,6 +56,19 @@ def test_two_hundred_threads_wait_on_one_connection(
     assert [waiting(app) for app in apps] == [0, 0]
 
 
+@pytest.mark.parametrize("sent_ago_s", [-0.01, 0.0, 0.0004, 0.001, 1000.0])
+def test_a_result_that_was_there_before_anybody_listened_is_read(
+    make_app: MakeApp, sent_ago_s: float
+) -> None:
+    app = make_app()
+    for n in range(20):
+        app.backend.store_result(f"t{n}", n, states.SUCCESS)
+        result = app.AsyncResult(f"t{n}")
+        result.sent_at_s = time.monotonic() - sent_ago_s
+        assert result.get(timeout=10) == n
+    assert waiting(app) == 0
+
+
 def test_tasks_that_nobody_waits_for_subscribe_to_nothing(app: Celery, client: redis.Redis) -> None:
     @app.task(name="noop", shared=False)
     def noop() -> None: ...

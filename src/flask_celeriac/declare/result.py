@@ -62,7 +62,8 @@ class AsyncResult(_Waiting, celery_result.AsyncResult, Generic[R]):  # type: ign
     """Celery's `AsyncResult`, typed, and with waits that end.
 
     Attributes:
-        sent_at_s: When its task was sent here, in seconds of the monotonic clock; 0: unknown.
+        sent_at_s: When its task began to be sent here, in seconds of the monotonic clock; 0:
+            unknown.
     """
 
     sent_at_s = 0.0

@@ -42,9 +42,11 @@ def send(
     # What is new for each message names its publish as well, and the task where that has no name.
     tag = new_id()
     task_id = options.get("task_id") or tag
-    call.publish((call.message(task_id, args, kwargs, tag),), tag)
+    message = call.message(task_id, args, kwargs, tag)
+    sent_at_s = monotonic()
+    call.publish((message,), tag)
     result = task.AsyncResult(task_id)
-    result.sent_at_s = monotonic()
+    result.sent_at_s = sent_at_s
     result.ignored = call.way.ignore_result
     if call.sending.parent and options.get("add_to_parent", True):
         call.sending.parent.add_trail(result)

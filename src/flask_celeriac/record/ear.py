@@ -25,7 +25,7 @@ class Ear:
         self._gaps = self._known_gaps = 0
         self.has_heard = False
         self.is_over = False
-        self.read_at_s = 0.0
+        self.new_until_s = 0.0
 
     def deliver(self, value: bytes) -> None:
         """Keep what was published."""

@@ -16,7 +16,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from celery.utils.log import get_logger
@@ -33,6 +33,8 @@ TICK_S = 1.0
 #: Seconds without anybody who waits, after which the connection is closed and the thread ends.
 IDLE_S = 60.0
 _LONGEST_PAUSE_S = 1.0
+# After so long the key of a task that was new is read, in case it was quicker than thought.
+_LOOK_AFTER_S = 0.001
 _KEYS_A_READ = 500
 _MOST_STALE = 100
 
@@ -140,12 +142,15 @@ class Listener:
         """All is to be read, since nothing was heard for a while. Keeps no watch in a variable."""
         self._unread = [watch for refs in self._watched.values() for watch in _living(refs)]
         for watch in self._unread:
-            watch.has_heard, watch.read_at_s = False, 0.0
+            watch.has_heard, watch.new_until_s = False, 0.0
         self._stale.clear()
 
     def _pause_s(self, subscription: Subscription) -> float:
         longest_s = TICK_S if self._watched or self._stale else IDLE_S
-        due_s = [each.read_at_s for each in self._unread if each.key in subscription.confirmed]
+        confirmed = subscription.confirmed
+        due_s = [
+            _due_at_s(each, confirmed[each.key]) for each in self._unread if each.key in confirmed
+        ]
         return max(0.0, min(longest_s, min(due_s) - time.monotonic())) if due_s else longest_s
 
     def _follow(self, subscription: Subscription) -> None:
@@ -185,7 +190,7 @@ class Listener:
             logger.info("The result server answers again")
             self._losses = 0
 
-    def _read_due(self, confirmed: set[bytes]) -> None:
+    def _read_due(self, confirmed: Mapping[bytes, float]) -> None:
         """Hand out what was stored before it could come in."""
         now_s = time.monotonic()
         due: list[Heard] = []
@@ -193,7 +198,8 @@ class Listener:
         for watch in self._unread:
             # What was published since we listen says all that is stored, and what comes as well.
             if watch.key in self._watched and not watch.has_heard:
-                is_due = watch.key in confirmed and watch.read_at_s <= now_s
+                confirmed_at_s = confirmed.get(watch.key)
+                is_due = confirmed_at_s is not None and _due_at_s(watch, confirmed_at_s) <= now_s
                 (due if is_due else later).append(watch)
         self._unread = later
         if due:
@@ -207,6 +213,12 @@ class Listener:
             time.sleep(longest_s * random.uniform(0.5, 1))  # noqa: S311 - only spreads load
         else:
             logger.warning("Lost the connection to the result server: %s", error)
+
+
+def _due_at_s(watch: Heard, confirmed_at_s: float) -> float:
+    """Return when to read what was stored before its channel was listened to."""
+    is_new = confirmed_at_s < watch.new_until_s
+    return watch.new_until_s + _LOOK_AFTER_S if is_new else confirmed_at_s
 
 
 def _living(refs: Iterable[weakref.ref[Heard]]) -> list[Heard]:

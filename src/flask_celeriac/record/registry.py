@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,10 +12,8 @@ from .listener import Listener
 from .shared import shared_listener
 from .watch import Watch
 
-# Of a task that was sent so short a time ago, the result is hardly there before we listen.
-_JUST_SENT_S = 0.001
-# After this time it is looked for, in case it was.
-_LOOK_AFTER_S = 0.001
+# Of a task that was sent so short a time ago, no result is there yet.
+_JUST_SENT_S = 0.0005
 
 
 class Registry:
@@ -49,7 +46,7 @@ class Registry:
             key = self._key_of(result.id)
             watch = Watch(key, result, self._decode, self._callbacks.put)
             watch.holders = 1
-            watch.read_at_s = _read_at_s(result)
+            watch.new_until_s = getattr(result, "sent_at_s", 0.0) + _JUST_SENT_S
             self._watches[id(result)] = watch
         self.listener.add(watch)
         return watch
@@ -75,10 +72,3 @@ class Registry:
         if watch is not None:
             self.listener.drop(watch)
             watch.ring()
-
-
-def _read_at_s(result: Any) -> float:
-    """Return when the key of *result* is to be read if nothing comes; 0: at once."""
-    now_s = time.monotonic()
-    is_just_sent = now_s - getattr(result, "sent_at_s", 0.0) < _JUST_SENT_S
-    return now_s + _LOOK_AFTER_S if is_just_sent else 0.0

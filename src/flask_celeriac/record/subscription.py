@@ -33,8 +33,8 @@ class Subscription:
     def __init__(self, client: Any) -> None:
         self._pool = client.connection_pool
         self._connection = self._pool.get_connection()
-        #: Channels of which no message is missed from now on.
-        self.confirmed: set[bytes] = set()
+        #: Channels of which no message is missed, since when in seconds of the monotonic clock.
+        self.confirmed: dict[bytes, float] = {}
         self._unconfirmed: Counter[bytes] = Counter()
         self._heard_at = time.monotonic()
         self._asked_at: float | None = None
@@ -44,7 +44,8 @@ class Subscription:
         """Subscribe and unsubscribe, without waiting for the answers."""
         commands = [*_commands("UNSUBSCRIBE", drop), *_commands("SUBSCRIBE", add)]
         if commands:
-            self.confirmed.difference_update(drop)
+            for channel in drop:
+                self.confirmed.pop(channel, None)
             self._unconfirmed.update(add)
             self._send(commands)
 
@@ -110,7 +111,7 @@ class Subscription:
         self._unconfirmed[channel] -= 1
         if self._unconfirmed[channel] <= 0:
             del self._unconfirmed[channel]
-            self.confirmed.add(channel)
+            self.confirmed[channel] = self._heard_at
 
 
 def _commands(name: str, channels: Collection[bytes]) -> Iterator[tuple[Any, ...]]:

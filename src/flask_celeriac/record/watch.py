@@ -54,7 +54,7 @@ class Watch:
         "holders",
         "is_over",
         "key",
-        "read_at_s",
+        "new_until_s",
         "result",
     )
 
@@ -73,8 +73,8 @@ class Watch:
         self.is_over = False
         #: Whether anything was published since the listener listens; it is the listener's.
         self.has_heard = False
-        #: When the key is to be read if nothing was, in seconds of the monotonic clock.
-        self.read_at_s = 0.0
+        #: Until when its task is too new to have a result, in seconds of the monotonic clock.
+        self.new_until_s = 0.0
         self._decode = decode
         self._on_unattended = on_unattended
         self._inbox: deque[bytes] = deque()
