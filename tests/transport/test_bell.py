@@ -7,6 +7,8 @@ import threading
 import pytest
 from redis import Redis
 
+from flask_celeriac.transport.redis.waiting import Waiting
+
 
 def numbers(found):
     return [delivery.number for delivery in found.deliveries]
@@ -198,3 +200,66 @@ def test_who_is_done_with_a_suspect_hears_of_the_next(store, claim, let_die, idl
     consumer = idle()
     store.settle("one", taken)
     assert consumer.is_woken()
+
+
+def calls(store, caller="one/0"):
+    return store.client.llen(store.layout.call_key(caller))
+
+
+def end_all(store, taken, *, queues=("q",)):
+    """Let `one` end what it has, and wait for more."""
+    store.finish("one", [(number, None) for number in taken], Waiting("one/0", queues))
+
+
+def test_who_was_the_last_to_end_all_it_had_is_called_once_and_nobody_else(store, claim) -> None:
+    store.publish("q", b"1")
+    be_silent(store)
+    end_all(store, numbers(claim()))
+    store.publish("q", b"2")
+    assert (calls(store), rings(store)) == (1, 0)
+    assert 0 < store.client.pttl(store.layout.call_key("one/0")) <= 1000
+    store.publish("q", b"3")
+    assert (calls(store), rings(store)) == (1, 1)
+
+
+def test_who_was_called_is_woken(store, claim, idle, server, wait_until) -> None:
+    store.publish("q", b"1")
+    end_all(store, numbers(claim()))
+    consumer = Idle(server, store.layout.call_key("one/0"))
+    wait_until(lambda: store.client.info("clients")["blocked_clients"] == 1)
+    store.publish("q", b"2")
+    assert consumer.is_woken()
+    consumer.client.close()
+
+
+def test_nobody_is_called_for_longer_than_a_second_after_its_end(store, claim) -> None:
+    store.publish("q", b"1")
+    end_all(store, numbers(claim()))
+    assert 0 < store.client.pttl(f"{store.layout.namespace}warm:q") <= 1000
+
+
+def test_who_has_something_left_is_not_called(store, claim) -> None:
+    store.publish("q", b"1")
+    store.publish("q", b"2")
+    end_all(store, numbers(claim())[:1])
+    be_silent(store)
+    store.publish("q", b"3")
+    assert (calls(store), rings(store)) == (0, 1)
+
+
+def test_who_has_taken_something_since_is_not_called(store, claim) -> None:
+    store.publish("q", b"1")
+    end_all(store, numbers(claim(queues="q other")), queues=("q", "other"))
+    store.publish("q", b"2")
+    assert calls(store) == 1
+    claim(queues="q other")
+    store.publish("other", b"3")
+    assert (calls(store), rings(store, "other")) == (1, 1)
+
+
+def test_who_does_not_wait_is_not_called(store, claim) -> None:
+    store.publish("q", b"1")
+    be_silent(store)
+    store.settle("one", numbers(claim()))
+    store.publish("q", b"2")
+    assert rings(store) == 1

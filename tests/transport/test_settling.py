@@ -12,6 +12,7 @@ import redis
 
 from flask_celeriac.transport.redis.outcome import Ending, Outcome
 from flask_celeriac.transport.redis.settling import Settling
+from flask_celeriac.transport.redis.waiting import NOT_WAITING, Waiting
 
 
 class Server:
@@ -20,13 +21,20 @@ class Server:
     def __init__(self) -> None:
         self.calls: list[list[int]] = []
         self.values: dict[int, Any] = {}
+        self.waiting = NOT_WAITING
         self.act: Callable[[Sequence[tuple[int, Outcome | None]]], list[Ending]] = self.end_all
 
     @staticmethod
     def end_all(owed: Sequence[Any]) -> list[Ending]:
         return [Ending.ENDED] * len(owed)
 
-    def finish(self, _: str, owed: Sequence[tuple[int, Outcome | None]]) -> list[Ending]:
+    def finish(
+        self,
+        _: str,
+        owed: Sequence[tuple[int, Outcome | None]],
+        waiting: Waiting = NOT_WAITING,
+    ) -> list[Ending]:
+        self.waiting = waiting
         self.calls.append([number for number, _ in owed])
         endings = self.act(owed)
         self.values.update({number: outcome and outcome.value for number, outcome in owed})
@@ -71,6 +79,13 @@ def test_an_outcome_goes_with_the_end_of_its_claim(settling: Settling, server: A
     settling.send(server)
     assert server.values == {1: "a", 2: None}
     assert settling.owed == 0
+
+
+def test_who_waits_is_told_with_the_end_of_a_claim(settling: Settling, server: Any) -> None:
+    settling.waiting = Waiting("one/0", ("q",))
+    settling.end(1)
+    settling.send(server)
+    assert server.waiting is settling.waiting
 
 
 def test_what_comes_while_one_sends_goes_with_the_next_portion(

@@ -23,6 +23,7 @@ from redis import Redis
 from flask_celeriac.transport.redis.layout import Layout
 from flask_celeriac.transport.redis.outcome import Ending, Outcome
 from flask_celeriac.transport.redis.store import MessageStore
+from flask_celeriac.transport.redis.waiting import Waiting
 
 INCARNATIONS = ("one", "two", "three")
 QUEUES = ("q", "other")
@@ -33,7 +34,8 @@ EXAMPLES = int(os.environ.get("STORE_EXAMPLES", "60"))
 
 incarnations = st.sampled_from(INCARNATIONS)
 queues = st.sampled_from(QUEUES)
-asked = st.sampled_from([("q",), ("other",), ("q", "other"), ("other", "q")])
+ASKED = (("q",), ("other",), ("q", "other"), ("other", "q"))
+asked = st.sampled_from(ASKED)
 limits = st.integers(1, 3)
 
 
@@ -110,12 +112,16 @@ class Messages(RuleBasedStateMachine):
         else:
             assert self.store.settle(incarnation, [number]) == 0
 
-    @rule(incarnation=incarnations, numbers=st.lists(st.integers(1, 12), max_size=3))
-    def finish(self, incarnation, numbers):
+    @rule(
+        incarnation=incarnations,
+        numbers=st.lists(st.integers(1, 12), max_size=3),
+        waits_for=st.sampled_from([(), *ASKED]),
+    )
+    def finish(self, incarnation, numbers, waits_for):
         """End claims with what their tasks leave: stored just when the claim was there."""
         held = self.client.hgetall(f"{self.ns}claims:{incarnation}")
         owed = [(number, outcome_of(incarnation, number)) for number in numbers]
-        endings = self.store.finish(incarnation, owed)
+        endings = self.store.finish(incarnation, owed, Waiting(incarnation, waits_for))
         for (number, outcome), ending in zip(owed, endings, strict=True):
             entry = held.pop(b"%d" % number, None)
             assert ending is (Ending.LATE if entry is None else Ending.ENDED)

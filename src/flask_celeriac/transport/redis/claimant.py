@@ -26,6 +26,7 @@ from .outcome import Outcome
 from .replies import Renewed
 from .settling import Settling
 from .store import MessageStore
+from .waiting import NOT_WAITING, Waiting
 
 #: Seconds that a lease lasts, and that pass between two renewals.
 LEASE_S = 30.0
@@ -112,6 +113,10 @@ class Claimant:
     def owed(self) -> int:
         """How many ends of claims are to be sent."""
         return self._settling.owed
+
+    def wait_for(self, waiting: Waiting) -> None:
+        """Note who is to be called for the next message when nothing is held any more."""
+        self._settling.waiting = waiting
 
     def tag(self, number: int) -> str:
         """Return the delivery tag of claim *number*."""
@@ -245,6 +250,7 @@ class Claimant:
                 the lease has ended.
         """
         self.is_leaving = True
+        self.wait_for(NOT_WAITING)
         if not self._settling.send_all(store):
             raise RedisConnectionError("Acknowledgements could not be sent.")
         self._move_owed(store)

@@ -6,6 +6,7 @@ is there. Both commands travel on one connection, so that nothing blocks the eve
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Sequence
 from queue import Empty
@@ -19,11 +20,13 @@ from .claimant import MOST_OWED, Claimant
 from .delivering import DeliveringChannel
 from .line import send
 from .replies import Claimed, claimed
+from .waiting import NOT_WAITING, Waiting
 
 _MOST_AT_ONCE = 100
 _WITHOUT_PREFETCH = 1
 _SHORTEST_WAIT_S = 0.01
 _CLAIMS = ("EVALSHA", "EVAL")
+_numbers = itertools.count()
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +37,8 @@ class ConsumingChannel(DeliveringChannel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._keeps: dict[str, bool] = {}
         self._has_looked_in_vain = False
+        # Of the channels of this process.
+        self._number = next(_numbers)
         self._command = ""
         self._tasks: Sequence[str] = ()
         self._wait_s = _SHORTEST_WAIT_S
@@ -57,6 +62,9 @@ class ConsumingChannel(DeliveringChannel):
         """As in kombu."""
         super().basic_cancel(consumer_tag)
         self._consumed = frozenset(self.active_queues)
+        if self.known_claimant is not None:
+            # Until it has looked again.
+            self.known_claimant.wait_for(NOT_WAITING)
 
     @property
     def is_claiming(self) -> bool:
@@ -85,7 +93,8 @@ class ConsumingChannel(DeliveringChannel):
         if self._has_looked_in_vain:
             self._command = "BLPOP"
             bells = [self.layout.bell_key(queue) for queue in queues]
-            send(connection, "BLPOP", *bells, self._wait_s)
+            caller = self._waiting(claimant).caller
+            send(connection, "BLPOP", self.layout.call_key(caller), *bells, self._wait_s)
         else:
             self._send_claim(connection, claimant, queues)
 
@@ -111,7 +120,12 @@ class ConsumingChannel(DeliveringChannel):
         self._command = "EVAL" if self._is_script_unknown else "EVALSHA"
         name = script.text if self._is_script_unknown else script.sha
         claimant.asking.add(self)
+        claimant.wait_for(NOT_WAITING)
         send(connection, self._command, name, 1, *arguments)
+
+    def _waiting(self, claimant: Claimant) -> Waiting:
+        kept = tuple(queue for queue in self._consumed if self._keeps[queue])
+        return Waiting(f"{claimant.incarnation}/{self._number}", kept)
 
     def _most_begun(self) -> int | None:
         """Return how many of the claims may have begun; None: all.
@@ -144,8 +158,11 @@ class ConsumingChannel(DeliveringChannel):
         if found is None:
             raise Empty
         self._has_looked_in_vain = len(found.deliveries) < found.limit
-        if self._has_looked_in_vain and claimant.parked_tasks is self._tasks:
-            claimant.parked_tasks = ()
+        if self._has_looked_in_vain:
+            if claimant.parked_tasks is self._tasks:
+                claimant.parked_tasks = ()
+            if claimant.is_lasting:
+                claimant.wait_for(self._waiting(claimant))
         self._wait_s = self._until(found.next_due_s)
         return self._deliver_all(found)
 

@@ -23,6 +23,8 @@ All but the ready lists begin with ``<global_keyprefix>celeriac:<version>:``.
     cancellations         string  for ever            how many calls there were
     token:<token>         string  10 min, links 24 h  a publish that has arrived
     bell:<queue>          list    until taken         one element: look into the queue
+    warm:<queue>          string  1 second, or called caller of the last who ended all it had
+    call:<caller>         list    until taken, 1 s    one element: look into your queues
     idle:<queue>          string  2 seconds           the last who found nothing there
     seq                   string  for ever            the last number given to a claim
 

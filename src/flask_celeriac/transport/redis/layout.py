@@ -38,6 +38,10 @@ class Layout:
         """Return the list on which an idle consumer waits."""
         return f"{self.namespace}bell:{queue}"
 
+    def call_key(self, caller: str) -> str:
+        """Return the list by which one consumer alone is called."""
+        return f"{self.namespace}call:{caller}"
+
     def fixed(self) -> tuple[str, str, str]:
         """Return what every script is given first."""
         return self.namespace, self.prefix, self.separator

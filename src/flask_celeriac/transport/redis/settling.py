@@ -13,6 +13,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from .outcome import Ending, Outcome
 from .store import MessageStore
+from .waiting import NOT_WAITING
 
 _MOST_AT_ONCE = 500
 _MOST_BYTES = 1 << 20
@@ -30,6 +31,7 @@ class Settling:
 
     Attributes:
         is_away: Whether the server did not answer the last time.
+        waiting: Who is called for the next message when the last claim has ended.
     """
 
     def __init__(self, incarnation: str) -> None:
@@ -38,6 +40,7 @@ class Settling:
         self._brought: dict[int, Outcome] = {}
         self._lock = threading.Lock()
         self.is_away = False
+        self.waiting = NOT_WAITING
 
     @property
     def owed(self) -> int:
@@ -120,7 +123,7 @@ class Settling:
 
     def _finish(self, store: MessageStore, owed: Sequence[_Owed]) -> list[Ending]:
         try:
-            return store.finish(self._incarnation, owed)
+            return store.finish(self._incarnation, owed, self.waiting)
         except ResponseError:
             # Of one outcome, such as a key that is no string; those before it have ended.
             alone = [self._finish_alone(store, *each) for each in owed]

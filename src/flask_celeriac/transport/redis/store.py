@@ -16,6 +16,7 @@ from .layout import TOKEN_S, Layout, to_ms
 from .line import Line
 from .outcome import Ending, Outcome
 from .replies import Claimed, Renewed, claimed
+from .waiting import NOT_WAITING, Waiting
 
 _KILLED = "its process ended while it ran, {most} times"
 
@@ -172,18 +173,24 @@ class MessageStore(Aside):
         endings = self.finish(incarnation, [(number, None) for number in numbers])
         return sum(ending is Ending.ENDED for ending in endings)
 
-    def finish(self, incarnation: str, owed: Iterable[tuple[int, Outcome | None]]) -> list[Ending]:
+    def finish(
+        self,
+        incarnation: str,
+        owed: Iterable[tuple[int, Outcome | None]],
+        waiting: Waiting = NOT_WAITING,
+    ) -> list[Ending]:
         """End claims, storing what their tasks left; without the claim nothing is stored.
 
         An outcome and the end of its claim are one step. A SUCCESS that is stored already is kept.
 
         Args:
             owed: Numbers of claims, and outcomes where there are any.
+            waiting: Who is to be called for the next message, if *incarnation* has no claim left.
 
         Returns:
             What became of each.
         """
-        arguments: list[Any] = []
+        arguments: list[Any] = [waiting.caller, len(waiting.queues), *waiting.queues]
         for number, outcome in owed:
             arguments += (
                 (number, outcome.key, outcome.value, outcome.expires_s)

@@ -25,6 +25,7 @@
 --   cancellations               string  read: how often a task was cancelled
 --   bell:<queue>                list    rung when messages stay behind
 --   slots                       hash    incarnation -> the same
+--   warm:<queue>                string  leaves when something is taken: it may name this incarnation
 --   idle:<queue>                string  for two seconds: who is idle, of several the last to say so
 
 -- Makes up to `limit` parked messages of a task ready, to be taken next, in their order.
@@ -142,6 +143,13 @@ if #taken == 0 and ARGV[7] == '1' then
 end
 
 local reply = {-1, tonumber(redis.call('GET', ns .. 'cancellations') or 0), limit}
+if #taken > 0 then
+  local warm = {}
+  for i, queue in ipairs(queues) do
+    warm[i] = ns .. 'warm:' .. queue
+  end
+  redis.call('DEL', unpack(warm))
+end
 local last = #taken > 0 and redis.call('INCRBY', ns .. 'seq', #taken) or 0
 if #taken > 0 and last - #taken < tonumber(ARGV[9]) then
   -- The server has lost its latest writes, as after a failover. A number that is given twice to a process would let the

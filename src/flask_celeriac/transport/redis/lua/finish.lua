@@ -1,5 +1,5 @@
--- finish(incarnation, (number, key, value, expires_s)...) -> for each claim 1: ended, 0: it was there no more,
---   2: its outcome could not be stored by this script, and it is still there
+-- finish(incarnation, caller, queues, queue..., (number, key, value, expires_s)...) -> for each claim 1: ended,
+--   0: it was there no more, 2: its outcome could not be stored by this script, and it is still there
 --
 -- Ends claims whose tasks are done. A key that is not empty: the outcome of the task is stored there before; see
 -- store_outcome. A claim that was given to somebody else is not touched, and its outcome is not stored: that is the fence.
@@ -7,6 +7,8 @@
 --   suspect               hash    the incarnation leaves, if one of the numbers was its suspect
 --   attempts              hash    the message leaves
 --   <key>                 string  outcome of a task
+--   warm:<queue>          string  for a second: `caller`, who waits for messages of the queues that are named, and whose
+--                                 incarnation has no claim any more
 local incarnation = ARGV[3]
 local claims = ns .. 'claims:' .. incarnation
 -- A suspect outlives its attempts, when those are forgotten after their time or with a message of the same bytes.
@@ -42,7 +44,13 @@ local function finish(first)
 end
 
 local done = {}
-for first = 4, #ARGV, 4 do
+local first_claim = 6 + tonumber(ARGV[5])
+for first = first_claim, #ARGV, 4 do
   done[#done + 1] = finish(first)
+end
+if first_claim > 6 and redis.call('EXISTS', claims) == 0 then
+  for i = 6, first_claim - 1 do
+    redis.call('SET', ns .. 'warm:' .. ARGV[i], ARGV[4], 'PX', 1000)
+  end
 end
 return done
