@@ -132,6 +132,11 @@ class Fleet:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
+    def lost_s(self, words: str) -> list[float]:
+        """Return when workers were killed, or frozen, that had written *words*."""
+        pids = {worker.pid for worker in self.workers if words in worker.log}
+        return [kill.at_s for kill in self.kills if kill.pids & pids]
+
     def worker_of(self, pid: int) -> Worker:
         """Return the worker that process *pid* belongs to."""
         return next(w for w in self.workers if pid == w.pid or pid in w.children())

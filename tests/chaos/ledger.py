@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -109,7 +109,16 @@ def undeclared(runs: list[Run], kills: list[Kill]) -> int:
     return sum(was_hit(run, kills) is None for run in runs[:-1])
 
 
-def waits_s(runs: list[Run], kills: list[Kill]) -> list[float]:
-    """Return how long a task whose *runs* these are waited after each kill until it ran again."""
+def waits_s(runs: list[Run], kills: list[Kill], lost_s: Collection[float] = ()) -> list[float]:
+    """Return how long a task whose *runs* these are waited after each kill until it ran again.
+
+    Args:
+        lost_s: When workers were killed that had received it, and perhaps not started: it waits
+            anew from then on.
+    """
     pairs = [(was_hit(run, kills), after) for run, after in pairwise(runs)]
-    return [after.start_s - kill.at_s for kill, after in pairs if kill]
+    return [
+        after.start_s - max(kill.at_s, *(at_s for at_s in lost_s if at_s < after.start_s), 0.0)
+        for kill, after in pairs
+        if kill
+    ]

@@ -17,7 +17,7 @@ import redis
 from application import create_app
 from flask import Flask
 from fleet import HERE, Fleet, wait_until
-from ledger import Kill, Ledger, undeclared, waits_s
+from ledger import Kill, Ledger, Run, undeclared, waits_s
 from scale import IS_FULL, LEASE_S, PATIENCE_S, RECOVERY_S, RENEW_S
 
 from flask_celeriac.embedded import EmbeddedServer
@@ -173,7 +173,7 @@ class Scene:
         dead = self.kept(missing, "dead:*")
         ready = self._text(b"celery")
         stuck = {id_ for id_ in missing - dead if id_ in ready} | self.kept(missing - dead, "*")
-        waits = [wait for runs in tasks.values() for wait in waits_s(runs, kills)]
+        waits = [wait for id_ in tasks for wait in self._waits_s(id_, tasks[id_])]
         return Counts(
             accepted=len(ids),
             lost=len(missing - dead - stuck),
@@ -183,6 +183,12 @@ class Scene:
             late=late + sum(wait > RECOVERY_S for wait in waits),
             dead=len(dead),
         )
+
+    def _waits_s(self, id_: str, runs: list[Run]) -> list[float]:
+        waits = waits_s(runs, self.fleet.kills)
+        if max(waits, default=0) > RECOVERY_S:
+            waits = waits_s(runs, self.fleet.kills, self.fleet.lost_s(f"[{id_}] received"))
+        return waits
 
     def logs(self) -> str:
         return "\n".join(f"== {w.pid}\n{w.log[-2500:]}" for w in self.fleet.workers)
