@@ -12,6 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from flask_celeriac.transport.redis import urls
 from flask_celeriac.transport.redis.claimant import Claimant
+from flask_celeriac.transport.redis.claimants import all_kept
 from flask_celeriac.transport.redis.layout import Layout
 from flask_celeriac.transport.redis.store import MessageStore
 
@@ -46,6 +47,10 @@ def claimant(message: Any, monkeypatch: pytest.MonkeyPatch) -> Claimant:
         raise RedisConnectionError("no answer")
 
     claimant: Claimant = message.channel.claimant
+    for kept in all_kept():
+        if kept.claimant is claimant:
+            # It looks as soon as its thread begins, and would move what is owed.
+            kept.keeper.stop()
     for name in ("give_back", "reject", "crash", "park"):
         monkeypatch.setattr(claimant.store, name, fail)
     return claimant
