@@ -16,6 +16,8 @@ import pytest
 import redis
 import trustme
 from fleet import wait_until
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from flask_celeriac.embedded import GuardedProcess
 
@@ -110,11 +112,11 @@ class Watched:
         return ";".join(hosts)
 
     def client(self) -> redis.Redis:
-        """Return a client that follows the primary."""
+        """Return a client that follows the primary, and asks again while that changes."""
         hosts = [("127.0.0.1", each.port) for each in self.sentinels]
         own = {"password": SENTINEL_PASSWORD}
         sentinel = redis.sentinel.Sentinel(hosts, sentinel_kwargs=own, password=PASSWORD)
-        return sentinel.master_for(MASTER)
+        return sentinel.master_for(MASTER, retry=Retry(ConstantBackoff(0.1), 50))
 
     def wait_ready(self) -> None:
         """Wait until all Sentinels know all others and all replicas."""
