@@ -73,10 +73,18 @@ for _, is_kept in ipairs(keeps) do
   end
 end
 
-local due = redis.call('ZRANGEBYSCORE', ns .. 'delayed', '-inf', now, 'LIMIT', 0, 100)
-for _, entry in ipairs(due) do
-  redis.call('ZREM', ns .. 'delayed', entry)
-  make_ready(entry, 'back')
+local function first_due_ms()
+  return tonumber(redis.call('ZRANGE', ns .. 'delayed', 0, 0, 'WITHSCORES')[2])
+end
+
+local next_due_ms = first_due_ms()
+if next_due_ms and next_due_ms <= now then
+  local due = redis.call('ZRANGEBYSCORE', ns .. 'delayed', '-inf', now, 'LIMIT', 0, 100)
+  for _, entry in ipairs(due) do
+    redis.call('ZREM', ns .. 'delayed', entry)
+    make_ready(entry, 'back')
+  end
+  next_due_ms = first_due_ms()
 end
 
 for i = 12, first_queue - 1 do
@@ -102,32 +110,50 @@ if has_marks and limit > 0 and redis.call('HEXISTS', ns .. 'suspect', incarnatio
     end
   end
 end
-local sharers = limit > room and redis.call('ZCARD', ns .. 'workers') or 1
+local sharers -- nil until somebody asks
 
--- How many to take of a list, up to `wanted`.
+-- How many to take of a list, up to `wanted`, and whether the rest of it is for others.
 local function share(key, wanted)
-  if sharers < 2 or #taken + wanted <= room then
-    return wanted
+  if #taken + wanted <= room then
+    return wanted, false
   end
-  local fair = math.ceil(redis.call('LLEN', key) / sharers)
-  return math.max(math.min(wanted, fair), room - #taken)
+  local length = redis.call('LLEN', key)
+  if length <= room - #taken then
+    return length, false
+  end
+  sharers = sharers or redis.call('ZCARD', ns .. 'workers')
+  if sharers < 2 then
+    return wanted, false
+  end
+  local fair = math.ceil(length / sharers)
+  local most = math.max(math.min(wanted, fair), room - #taken)
+  return most, most < math.min(wanted, length)
 end
 
+local lists, places = {}, {} -- the ready lists in their order; of each its queue's place and its step
 for _, step in ipairs(steps) do
   for i, queue in ipairs(queues) do
-    if #taken >= limit then
-      break
-    end
-    local key, wanted = ready_key(queue, step), limit - #taken
-    local most = share(key, wanted)
-    local bodies = most > 0 and redis.call('RPOP', key, most) or {}
-    for _, body in ipairs(bodies) do
-      taken[#taken + 1] = {queue, step, body, keeps[i]}
-    end
-    if most < wanted and #bodies == most and most > 0 then
-      -- The rest is for others, and comes before what is in the lists behind.
-      limit = #taken
-    end
+    lists[#lists + 1], places[#places + 1] = ready_key(queue, step), {i, step}
+  end
+end
+-- As a rule there is something in the first list or in none: one question for the others, if there are not too many.
+local is_any_behind = #lists < 3 or #lists > 1000 or nil
+for at, key in ipairs(lists) do
+  if at == 2 and is_any_behind == nil and #taken < limit then
+    is_any_behind = redis.call('EXISTS', unpack(lists, 2)) > 0
+  end
+  if #taken >= limit or (at > 1 and not is_any_behind) then
+    break
+  end
+  local i, step, wanted = places[at][1], places[at][2], limit - #taken
+  local most, is_rest_for_others = share(key, wanted)
+  local bodies = most > 0 and redis.call('RPOP', key, most) or {}
+  for _, body in ipairs(bodies) do
+    taken[#taken + 1] = {queues[i], step, body, keeps[i]}
+  end
+  if is_rest_for_others then
+    -- It comes before what is in the lists behind.
+    limit = #taken
   end
 end
 
@@ -189,10 +215,7 @@ if #taken >= limit then
       ring(queue)
     end
   end
-else
-  local first = redis.call('ZRANGE', ns .. 'delayed', 0, 0, 'WITHSCORES')
-  if first[2] then
-    reply[1] = math.max(tonumber(first[2]) - now, 0)
-  end
+elseif next_due_ms then
+  reply[1] = math.max(next_due_ms - now, 0)
 end
 return reply
