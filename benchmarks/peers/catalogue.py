@@ -65,7 +65,7 @@ SYSTEMS: dict[str, System] = {
     "celery tuned threads 8 x2": _celery("-P threads -c 8", 16),
     "celery tuned gevent 20 x2": _celery("-P gevent -c 20", 40, "greenlets"),
     "celeriac prefork 2": _celeriac("--pool prefork --concurrency 2", 2, 0.8),
-    "celeriac solo x2": _celeriac("--processes 2 --pool solo", 2, 2),
+    "celeriac solo x2": _celeriac("--processes 2 --pool solo", 2, 2, has_web=True),
     "celeriac threads 8 x2": _celeriac(
         "--processes 2 --pool threads --concurrency 8", 16, 2, has_web=True
     ),

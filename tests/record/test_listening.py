@@ -98,8 +98,8 @@ def test_nothing_is_left_after_ten_thousand_results(
     registry = app.backend.result_consumer.registry
     wait_until(lambda: channels(client) == 0)
     assert len(registry) == 0
-    assert registry.listener._watched == {}
-    assert registry.listener._unread == []
+    assert len(registry.listener._audience) == 0
+    assert registry.listener._audience._unread == []
 
 
 def test_a_wait_that_timed_out_listens_no_longer(

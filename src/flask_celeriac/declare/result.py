@@ -64,9 +64,11 @@ class AsyncResult(_Waiting, celery_result.AsyncResult, Generic[R]):  # type: ign
     Attributes:
         sent_at_s: When its task began to be sent here, in seconds of the monotonic clock; 0:
             unknown.
+        is_awaited: Whether a thread has begun to wait for it in `get`.
     """
 
     sent_at_s = 0.0
+    is_awaited = False
 
     def get(self, timeout: float | None = None, **options: Any) -> R:  # type: ignore[override]
         """Wait for the task and return its result.
@@ -82,7 +84,11 @@ class AsyncResult(_Waiting, celery_result.AsyncResult, Generic[R]):  # type: ign
             ResultBackendMissing: No result backend is configured.
             Exception: What the task raised.
         """
-        result: R = self._wait(super().get, timeout, **options)
+        self.is_awaited = True
+        try:
+            result: R = self._wait(super().get, timeout, **options)
+        finally:
+            self.is_awaited = False
         return result
 
     def wait(self, timeout: float | None = None, **options: Any) -> R:  # type: ignore[override]

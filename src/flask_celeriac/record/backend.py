@@ -20,7 +20,6 @@ from redis import Connection, SSLConnection
 from redis.sentinel import Sentinel, SentinelManagedConnection
 
 from flask_celeriac.errors import ResultBackendUnavailable
-from flask_celeriac.kombu_json import is_stock, to_json
 from flask_celeriac.transport.redis.errors import heeding
 from flask_celeriac.transport.redis.outcome import Outcome
 from flask_celeriac.transport.redis.sentinels import asking_options
@@ -30,6 +29,7 @@ from .consumer import ResultConsumer
 from .ending import holder_of, may_wait, take_back
 from .fence import Claim
 from .journal.on_redis import RedisJournal
+from .plain_json import PlainJson
 from .storing import Store, warn_of_late_run
 from .urls import celery_form, shown_form
 from .waiting import OnInterval, OnMessage
@@ -41,7 +41,7 @@ _Sentinel: Any = Sentinel
 _StoreError: Any = BackendStoreError
 
 
-class _Celeriac(_StockRedis):  # type: ignore[misc]
+class _Celeriac(PlainJson, _StockRedis):  # type: ignore[misc]
     """What both backends have in common."""
 
     _connection_class: type[Any] = Connection
@@ -49,7 +49,8 @@ class _Celeriac(_StockRedis):  # type: ignore[misc]
     ResultConsumer = ResultConsumer
 
     def __init__(self, *args: Any, url: str | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, url=url and celery_form(url), **kwargs)
+        celery: Any = super()
+        celery.__init__(*args, url=url and celery_form(url), **kwargs)
         # One backend an app: the listener serves all threads, redis-py's pool as well.
         self.thread_safe = True
         self._store = Store(self)
@@ -82,7 +83,8 @@ class _Celeriac(_StockRedis):  # type: ignore[misc]
     ) -> Any:
         """Listen for *result*. Groups ask weakly, for each member when it is sent: then not yet."""
         if not weak and not result.on_ready.ready:
-            self.result_consumer.registry.hold(result)
+            is_awaited = getattr(result, "is_awaited", False)
+            self.result_consumer.registry.hold(result, is_awaited=is_awaited)
         return result
 
     def add_pending_results(self, results: Iterable[Any], weak: bool = False) -> list[Any]:
@@ -258,18 +260,6 @@ class _Celeriac(_StockRedis):  # type: ignore[misc]
     @cached_property
     def _is_extended(self) -> bool:
         return bool(self.app.conf.result_extended)
-
-    def encode(self, data: Any) -> Any:
-        """As in Celery."""
-        if self._is_plain_json:
-            # What can not be encoded fails below, as in Celery.
-            with suppress(Exception):
-                return to_json(data)
-        return super().encode(data)
-
-    @cached_property
-    def _is_plain_json(self) -> bool:
-        return self.serializer == "json" and not self.compression and is_stock()
 
     def on_chord_part_return(
         self, request: Any, state: str, result: Any, propagate: Any = None, **kwargs: Any

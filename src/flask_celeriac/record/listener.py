@@ -1,7 +1,11 @@
-"""The one thread of a process that listens for results, on behalf of all who wait.
+"""Listening for results in one process, on behalf of all who wait, on one connection.
 
-Only this thread touches the connection and the table of who waits for what. Others leave a note and
-ring. What it brings is put into the inbox of each `Watch`; decoding is done by those who wait.
+Whoever has the turn listens for all; nobody else touches the connection and the table of who waits
+for what. Others leave a note and ring. As a rule a thread of our own has the turn. While nobody
+waits that thread rests, and who comes then and waits for a task that was just sent takes the turn
+himself for the first moment: a quick result reaches him without a change of threads.
+
+What comes in is put into the inbox of each `Watch`; decoding is done by those who wait.
 
 No result is missed: a key is read once after its subscription is confirmed, and all keys are read
 again after a connection was lost.
@@ -14,27 +18,27 @@ import os
 import random
 import threading
 import time
-import weakref
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from celery.utils.log import get_logger
 
 from flask_celeriac.wake import Wake
 
+from .audience import Audience
 from .ear import Heard
 from .subscription import Subscription
+from .watch import Waiter
 
 logger = get_logger(__name__)
 
-#: Seconds between looks at who has gone, while somebody waits.
+#: Seconds between looks at who has gone, and at whether anybody is left unheard.
 TICK_S = 1.0
 #: Seconds without anybody who waits, after which the connection is closed and the thread ends.
 IDLE_S = 60.0
+# For so long one who waits listens for all; later, what may last is to be done.
+_LEADS_S = 0.002
 _LONGEST_PAUSE_S = 1.0
-# After so long the key of a task that was new is read, in case it was quicker than thought.
-_LOOK_AFTER_S = 0.001
 _KEYS_A_READ = 500
 _MOST_STALE = 100
 
@@ -50,34 +54,55 @@ class Listener:
         self.pid = os.getpid()
         self._client = client
         self._lock = threading.Lock()
-        self._notes: deque[tuple[bytes, Heard | None]] = deque()
-        # Weak: a thread with nothing to do for a minute must not keep apps alive.
-        self._watched: dict[bytes, list[weakref.ref[Heard]]] = {}
-        self._unread: list[Heard] = []
+        self._wake: Wake | None = None
+        self._called = threading.Event()
+        #: Who holds it listens: what follows is his.
+        self._turn = threading.Lock()
+        self._leader: int | None = None
+        self._subscription: Subscription | None = None
+        self._audience = Audience()
         # Channels that nobody listens to any more, and that are left together.
         self._stale: set[bytes] = set()
         self._left_at_s = 0.0
+        self._needed_at_s = 0.0
         self._losses = 0
-        self._wake: Wake | None = None
 
     @property
     def is_running(self) -> bool:
-        """Whether the thread runs; it can not be started while the interpreter ends."""
-        return self._wake is not None
+        """Whether anybody listens while the caller waits.
 
-    def add(self, watch: Heard) -> None:
-        """Bring to *watch* what is stored and what is published from now on; does not wait."""
-        self._notes.append((watch.key, watch))
+        Nobody does while the interpreter ends, when the thread can not be started, and where the
+        caller interrupts his own listening, in the handler of a signal.
+        """
+        return self._wake is not None and self._leader != threading.get_ident()
+
+    @property
+    def _is_thread_listening(self) -> bool:
+        return self._turn.locked() and self._leader is None
+
+    def add(self, watch: Heard, *, is_led: bool = False) -> None:
+        """Bring to *watch* what is stored and what is published from now on; does not wait.
+
+        Args:
+            is_led: The caller calls `lead` next, which listens if nobody else does.
+        """
+        self._audience.note(watch.key, watch)
         with self._lock:
             if self._wake is None:
                 self._start()
-            else:
+            elif self._turn.locked():
                 self._wake.ring()
+            elif not is_led or self._subscription is None:
+                self._called.set()
 
     def drop(self, watch: Heard) -> None:
         """End what `add` began; seen within a second. Safe in a finalizer: takes no lock."""
         watch.is_over = True
-        self._notes.append((watch.key, None))
+        self._audience.note(watch.key, None)
+        wake = self._wake
+        # The last one lets the thread rest, so that the next one may lead.
+        if wake is not None and len(self._audience) <= 1 and self._is_thread_listening:
+            wake.ring()
 
     def read(self, watches: Iterable[Heard]) -> None:
         """Bring to each watch what is stored now.
@@ -91,6 +116,49 @@ class Listener:
             values = self._client.mget([watch.key for watch in part])
             for watch, value in zip(part, values, strict=True):
                 watch.deliver_read(value)
+
+    def lead(self, waiter: Waiter, timeout_s: float) -> None:
+        """Listen for a moment if nobody else does: until *waiter*, who waits for one, is rung.
+
+        Afterwards the thread listens for all who wait still.
+
+        Args:
+            timeout_s: Seconds after which it ends in any case, 0 or more.
+        """
+        # Who does not get the turn is served by who has it.
+        if self._subscription is None or not self._turn.acquire(blocking=False):
+            return
+        is_last = False
+        try:
+            self._leader = threading.get_ident()
+            if self._subscription is not None:
+                is_last = self._lead(self._subscription, waiter, min(_LEADS_S, timeout_s))
+        finally:
+            self._leader = None
+            self._turn.release()
+            if not is_last or self._audience.has_notes:
+                self._called.set()
+
+    def _lead(self, subscription: Subscription, waiter: Waiter, timeout_s: float) -> bool:
+        """Listen as `lead` does; return whether *waiter* was rung, and nobody else waits."""
+        until_s = time.monotonic() + timeout_s
+        try:
+            self._catch_up(subscription)
+            while not waiter.is_rung:
+                self._follow(subscription)
+                pause_s = min(self._pause_s(subscription), until_s - time.monotonic())
+                if pause_s <= 0:
+                    return False
+                if subscription.wait(pause_s):
+                    self._bring(subscription)
+        except BaseException as error:
+            # Perhaps in the middle of a message.
+            subscription.fail(error)
+            if not isinstance(error, Exception):
+                raise
+            return False
+        self._needed_at_s = time.monotonic()
+        return len(self._audience) <= 1
 
     def _start(self) -> None:
         wake = Wake()
@@ -107,8 +175,8 @@ class Listener:
     def _run(self, wake: Wake) -> None:
         while self._is_needed():
             try:
-                with contextlib.closing(Subscription(self._client)) as subscription:
-                    self._serve(subscription, wake)
+                with contextlib.closing(Subscription(self._client, wake)) as subscription:
+                    self._serve(subscription)
             except Exception as error:
                 self._pause(error)
         wake.close()
@@ -116,46 +184,52 @@ class Listener:
 
     def _is_needed(self) -> bool:
         """Whether to go on; after a no, the next `add` starts another thread."""
-        with self._lock:
-            self._take_notes()
-            if not self._watched:
+        with self._turn, self._lock:
+            self._audience.take_notes()
+            if not self._audience:
                 self._wake = None
-            return bool(self._watched)
+            return bool(self._audience)
 
-    def _serve(self, subscription: Subscription, wake: Wake) -> None:
+    def _serve(self, subscription: Subscription) -> None:
         """Listen until the connection is lost, or nobody has waited for long."""
-        self._begin_anew()
-        subscription.change(add=set(self._watched), drop=set())
-        needed_at = time.monotonic()
-        while self._watched or time.monotonic() - needed_at < IDLE_S:
-            has_arrived = subscription.wait(wake, self._pause_s(subscription))
+        try:
+            with self._turn:
+                self._audience.begin_anew()
+                self._stale.clear()
+                subscription.change(add=self._audience.keys, drop=set())
+                self._subscription = subscription
+            self._needed_at_s = time.monotonic()
+            while time.monotonic() - self._needed_at_s < IDLE_S:
+                with self._turn:
+                    self._listen(subscription)
+                if not self._audience.has_notes:
+                    self._called.wait(min(TICK_S, IDLE_S))
+                self._called.clear()
+        finally:
+            with self._turn:
+                self._subscription = None
+
+    def _listen(self, subscription: Subscription) -> None:
+        """Listen as long as anybody waits."""
+        self._catch_up(subscription)
+        self._follow(subscription)
+        while self._audience or self._audience.has_notes:
+            has_arrived = subscription.wait(self._pause_s(subscription))
             self._follow(subscription)
             if has_arrived:
                 self._bring(subscription)
-            if self._unread:
-                self._read_due(subscription.confirmed)
-            if self._watched:
-                needed_at = time.monotonic()
-                subscription.check()
-
-    def _begin_anew(self) -> None:
-        """All is to be read, since nothing was heard for a while. Keeps no watch in a variable."""
-        self._unread = [watch for refs in self._watched.values() for watch in _living(refs)]
-        for watch in self._unread:
-            watch.has_heard, watch.new_until_s = False, 0.0
-        self._stale.clear()
+            if due := self._audience.take_due(subscription.confirmed, time.monotonic()):
+                self.read(due)
+            subscription.check()
+            self._needed_at_s = time.monotonic()
 
     def _pause_s(self, subscription: Subscription) -> float:
-        longest_s = TICK_S if self._watched or self._stale else IDLE_S
-        confirmed = subscription.confirmed
-        due_s = [
-            _due_at_s(each, confirmed[each.key]) for each in self._unread if each.key in confirmed
-        ]
-        return max(0.0, min(longest_s, min(due_s) - time.monotonic())) if due_s else longest_s
+        due_at_s = self._audience.due_at_s(subscription.confirmed)
+        return TICK_S if due_at_s is None else max(0.0, min(TICK_S, due_at_s - time.monotonic()))
 
     def _follow(self, subscription: Subscription) -> None:
         """Listen to what is wanted now; what is not is left with others, since it costs as much."""
-        came, went = self._take_notes()
+        came, went = self._audience.take_notes()
         new = came - self._stale
         self._stale = (self._stale - came) | went
         now_s = time.monotonic()
@@ -165,45 +239,18 @@ class Listener:
         else:
             subscription.change(add=new, drop=set())
 
-    def _take_notes(self) -> tuple[set[bytes], set[bytes]]:
-        """Bring the table up to date; return the keys that came and those that went."""
-        before: dict[bytes, bool] = {}
-        while self._notes:
-            key, added = self._notes.popleft()
-            before.setdefault(key, key in self._watched)
-            watches = _living(self._watched.pop(key, ()))
-            if added is not None and not added.is_over:
-                watches.append(added)
-                self._unread.append(added)
-            if watches:
-                self._watched[key] = [weakref.ref(watch) for watch in watches]
-        came = {key for key, was in before.items() if not was and key in self._watched}
-        went = {key for key, was in before.items() if was and key not in self._watched}
-        return came, went
+    def _catch_up(self, subscription: Subscription) -> None:
+        """Read what came while nobody waited: it is not for those who come now."""
+        if subscription.wait(0):
+            self._bring(subscription)
 
     def _bring(self, subscription: Subscription) -> None:
         """Hand out what has come in."""
         for key, message in subscription.arrivals():
-            for watch in _living(self._watched.get(key, ())):
-                watch.deliver(message)
+            self._audience.hand_out(key, message)
         if self._losses and subscription.confirmed:
             logger.info("The result server answers again")
             self._losses = 0
-
-    def _read_due(self, confirmed: Mapping[bytes, float]) -> None:
-        """Hand out what was stored before it could come in."""
-        now_s = time.monotonic()
-        due: list[Heard] = []
-        later: list[Heard] = []
-        for watch in self._unread:
-            # What was published since we listen says all that is stored, and what comes as well.
-            if watch.key in self._watched and not watch.has_heard:
-                confirmed_at_s = confirmed.get(watch.key)
-                is_due = confirmed_at_s is not None and _due_at_s(watch, confirmed_at_s) <= now_s
-                (due if is_due else later).append(watch)
-        self._unread = later
-        if due:
-            self.read(due)
 
     def _pause(self, error: Exception) -> None:
         """Wait a little before connecting again, none the first time."""
@@ -213,15 +260,3 @@ class Listener:
             time.sleep(longest_s * random.uniform(0.5, 1))  # noqa: S311 - only spreads load
         else:
             logger.warning("Lost the connection to the result server: %s", error)
-
-
-def _due_at_s(watch: Heard, confirmed_at_s: float) -> float:
-    """Return when to read what was stored before its channel was listened to."""
-    is_new = confirmed_at_s < watch.new_until_s
-    return watch.new_until_s + _LOOK_AFTER_S if is_new else confirmed_at_s
-
-
-def _living(refs: Iterable[weakref.ref[Heard]]) -> list[Heard]:
-    """Return those that somebody still waits for."""
-    watches = (ref() for ref in refs)
-    return [watch for watch in watches if watch is not None and not watch.is_over]

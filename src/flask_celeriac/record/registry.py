@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -36,8 +37,12 @@ class Registry:
     def __len__(self) -> int:
         return len(self._watches)
 
-    def hold(self, result: Any) -> Watch:
-        """Wait for *result*, until `release` or until it is there."""
+    def hold(self, result: Any, *, is_awaited: bool = False) -> Watch:
+        """Wait for *result*, until `release` or until it is there.
+
+        Args:
+            is_awaited: The caller begins a `Wait` for it next.
+        """
         with self._lock:
             watch = self._watches.get(id(result))
             if watch is not None:
@@ -47,8 +52,9 @@ class Registry:
             watch = Watch(key, result, self._decode, self._callbacks.put)
             watch.holders = 1
             watch.new_until_s = getattr(result, "sent_at_s", 0.0) + _JUST_SENT_S
+            watch.is_led = is_awaited and time.monotonic() < watch.new_until_s
             self._watches[id(result)] = watch
-        self.listener.add(watch)
+        self.listener.add(watch, is_led=watch.is_led)
         return watch
 
     def find(self, result: Any) -> Watch | None:

@@ -1,4 +1,4 @@
-"""One connection that is subscribed to channels; used by one thread only.
+"""One connection that is subscribed to channels; used by one thread at a time.
 
 redis-py's own `PubSub` connects again inside a read, without a time limit and without telling. Here
 every loss is an error, so that nothing is missed unnoticed.
@@ -26,11 +26,15 @@ _CHANNELS_A_COMMAND = 1000
 class Subscription:
     """A connection taken from *client*'s pool.
 
+    Args:
+        wake: Ends a wait for messages.
+
     Raises:
         redis.exceptions.RedisError, OSError: There is none.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, wake: Wake) -> None:
+        self._wake = wake
         self._pool = client.connection_pool
         self._connection = self._pool.get_connection()
         #: Channels of which no message is missed, since when in seconds of the monotonic clock.
@@ -39,6 +43,7 @@ class Subscription:
         self._heard_at = time.monotonic()
         self._asked_at: float | None = None
         self._wait: Wait | None = None
+        self._failure: Exception | None = None
 
     def change(self, add: set[bytes], drop: set[bytes]) -> None:
         """Subscribe and unsubscribe, without waiting for the answers."""
@@ -50,20 +55,21 @@ class Subscription:
             self._send(commands)
 
     def arrivals(self) -> Iterator[tuple[bytes, bytes]]:
-        """Give the channel and the message of all that has come in, without waiting."""
-        while self._connection.can_read(timeout=0):
+        """Give the channel and the message of all that `wait` has found to read."""
+        has_more = True
+        while has_more:
             answer = self._connection.read_response()
             self._heard_at = time.monotonic()
             self._asked_at = None
-            if not isinstance(answer, list) or len(answer) != 3:
-                continue  # a pong
-            kind, channel, data = answer
-            if kind == b"message":
-                yield channel, data
-            elif kind == b"subscribe":
-                self._confirm(channel)
+            if isinstance(answer, list) and len(answer) == 3:  # else a pong
+                kind, channel, data = answer
+                if kind == b"message":
+                    yield channel, data
+                elif kind == b"subscribe":
+                    self._confirm(channel)
+            has_more = self._connection.can_read(timeout=0)
 
-    def wait(self, wake: Wake, timeout_s: float) -> bool:
+    def wait(self, timeout_s: float) -> bool:
         """Wait until there are messages, somebody rings or *timeout_s* are over.
 
         Returns:
@@ -72,12 +78,9 @@ class Subscription:
         Raises:
             redis.exceptions.ConnectionError: It is closed.
         """
-        # Private to redis-py, as in Celery's own backend; pinned by a test.
-        sock = self._connection._sock
-        if sock is None:
-            raise RedisConnectionError("The connection is closed")
+        sock = self._open_socket()
         if self._wait is None or self._wait.sock is not sock:
-            self._wait = Wait(wake, sock)
+            self._wait = Wait(self._wake, sock)
         return self._wait(timeout_s)
 
     def check(self) -> None:
@@ -93,14 +96,33 @@ class Subscription:
         elif now - self._heard_at > PING_S:
             self._send([("PING",)])
 
+    def fail(self, error: BaseException) -> None:
+        """Close a connection that *error* made useless: whoever uses it next is told so."""
+        if isinstance(error, Exception):
+            self._failure = error
+        else:
+            self._failure = RedisConnectionError(f"Interrupted by {type(error).__name__}")
+        self._connection.disconnect()
+
     def close(self) -> None:
         """Close the connection; safe to repeat."""
         self._connection.disconnect()
         self._pool.release(self._connection)
 
+    def _open_socket(self) -> Any:
+        """Return the socket.
+
+        Raises:
+            Exception: What made it useless.
+        """
+        # Private to redis-py, as in Celery's own backend; pinned by a test.
+        sock = self._connection._sock
+        if sock is None:
+            raise self._failure or RedisConnectionError("The connection is closed")
+        return sock
+
     def _send(self, commands: list[tuple[Any, ...]]) -> None:
-        if self._connection._sock is None:
-            raise RedisConnectionError("The connection is closed")
+        self._open_socket()
         packed = self._connection.pack_commands(commands)
         self._connection.send_packed_command(packed, check_health=False)
         if self._asked_at is None:

@@ -62,6 +62,7 @@ class Wait:
         """
         with self._holding() as missing:
             self._look_first(missing)
+            self._lead(missing)
             while missing:
                 for watch in self._waiter.wait(self._pause_s()):
                     watch.take(self._on_message)
@@ -82,6 +83,11 @@ class Wait:
             for watch in watches.values():
                 watch.detach(self._waiter)
                 self._registry.release(watch.result)
+
+    def _lead(self, missing: dict[int, Watch]) -> None:
+        """Listen for a moment where a single result may come soon."""
+        if any(watch.is_led for watch in missing.values()):
+            self._registry.listener.lead(self._waiter, self._pause_s())
 
     def _look_first(self, missing: dict[int, Watch]) -> None:
         is_short = self._timeout_s is not None and self._timeout_s < _SHORT_S

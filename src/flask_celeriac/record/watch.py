@@ -17,6 +17,11 @@ class Waiter:
         self._event = threading.Event()
         self._rung: deque[Any] = deque()
 
+    @property
+    def is_rung(self) -> bool:
+        """Whether `wait` would return at once."""
+        return bool(self._rung)
+
     def ring(self, watch: Any) -> None:
         """Say that there is something new in *watch*; from any thread, never waits."""
         self._rung.append(watch)
@@ -52,6 +57,7 @@ class Watch:
         "_waiters",
         "has_heard",
         "holders",
+        "is_led",
         "is_over",
         "key",
         "new_until_s",
@@ -71,6 +77,8 @@ class Watch:
         self.holders = 0
         #: Whether nobody waits any more, so that the listener is to forget it.
         self.is_over = False
+        #: Whether the listener relies on who waits to listen for a moment.
+        self.is_led = False
         #: Whether anything was published since the listener listens; it is the listener's.
         self.has_heard = False
         #: Until when its task is too new to have a result, in seconds of the monotonic clock.
