@@ -28,6 +28,10 @@ def test_a_hundred_greenlets_wait_on_one_connection(redis_url: str) -> None:
     assert output_of("greenlets", redis_url) == ["subscribed 1", f"got {sum(range(100))} [1]"]
 
 
+def test_greenlets_listen_in_turn(redis_url: str) -> None:
+    assert output_of("quick_greenlets", redis_url) == ["got [100, 100, 100, 100]"]
+
+
 def test_a_forked_child_waits_by_itself_and_the_parent_goes_on(redis_url: str) -> None:
     assert output_of("fork", redis_url) == [
         "got child",

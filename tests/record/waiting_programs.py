@@ -8,12 +8,13 @@ import threading
 
 
 def main(name: str, url: str) -> None:
-    if name == "greenlets":
+    if name.endswith("greenlets"):
         from gevent import monkey
 
         monkey.patch_all()
-    {"greenlets": greenlets, "fork": fork, "fork_while_waiting": fork_while_waiting,
-     "at_exit": at_exit, "left_waiting": left_waiting}[name](make_app(url))  # fmt: skip
+    {"greenlets": greenlets, "quick_greenlets": quick_greenlets, "fork": fork,
+     "fork_while_waiting": fork_while_waiting, "at_exit": at_exit,
+     "left_waiting": left_waiting}[name](make_app(url))  # fmt: skip
 
 
 def make_app(url: str):
@@ -59,6 +60,31 @@ def greenlets(app) -> None:
     gevent.joinall(waiting, timeout=20)
     wait_for_channels(app, 0)
     print("got", sum(each.value for each in waiting), called)
+
+
+def quick_greenlets(app) -> None:
+    """Greenlets that wait for what was just sent listen in turn, for each other."""
+    import time
+
+    import gevent
+
+    from flask_celeriac.declare.result import AsyncResult
+
+    def wait_often(who: int) -> int:
+        right = 0
+        for n in range(100):
+            result = AsyncResult(f"q{who}.{n}", app=app, backend=app.backend)
+            result.sent_at_s = time.monotonic()
+            after_s = 0.0004 * (n % 7)
+            gevent.spawn_later(after_s, app.backend.store_result, result.id, n, "SUCCESS")
+            right += result.get(timeout=20) == n
+        return right
+
+    app.backend.store_result("warm", 1, "SUCCESS")
+    app.AsyncResult("warm").get(timeout=5)
+    waiting = [gevent.spawn(wait_often, who) for who in range(4)]
+    gevent.joinall(waiting, timeout=30)
+    print("got", [each.value for each in waiting])
 
 
 def fork(app) -> None:

@@ -92,7 +92,7 @@ class Listener:
                 self._start()
             elif self._turn.locked():
                 self._wake.ring()
-            elif not is_led or self._subscription is None:
+            elif not is_led:
                 self._called.set()
 
     def drop(self, watch: Heard) -> None:
