@@ -15,7 +15,7 @@ logger = get_logger(__name__)
 class Callbacks:
     """A thread that lives while there are callbacks to call, one after the other.
 
-    Not the listening thread: a callback may be slow, or wait for another result.
+    Not the thread that listens: a callback may be slow, or wait for another result.
     """
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from .waiting import OnInterval, OnMessage, Wait, each_of_set
 
 
 class ResultConsumer(BaseResultConsumer):
-    """Waits through the one listening thread of the process."""
+    """Waits on the one connection of the process, on which somebody listens."""
 
     backend: Any
 

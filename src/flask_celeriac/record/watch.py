@@ -1,4 +1,4 @@
-"""Between the listening thread, which brings what was published, and those who wait for it."""
+"""Between whoever listens, and brings what was published, and those who wait for it."""
 
 from __future__ import annotations
 
