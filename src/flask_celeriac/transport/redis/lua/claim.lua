@@ -130,30 +130,40 @@ local function share(key, wanted)
   return most, most < math.min(wanted, length)
 end
 
-local lists, places = {}, {} -- the ready lists in their order; of each its queue's place and its step
+-- As a rule there is something in the first list or in none: one question for all others, where those are not many.
+local function is_any_behind()
+  local count = #steps * #queues - 1
+  if count < 2 or count > 1000 then
+    return count > 0
+  end
+  local keys = {}
+  for _, step in ipairs(steps) do
+    for _, queue in ipairs(queues) do
+      keys[#keys + 1] = ready_key(queue, step)
+    end
+  end
+  return redis.call('EXISTS', unpack(keys, 2)) > 0
+end
+
+local is_first, is_over = true, false
 for _, step in ipairs(steps) do
   for i, queue in ipairs(queues) do
-    lists[#lists + 1], places[#places + 1] = ready_key(queue, step), {i, step}
-  end
-end
--- As a rule there is something in the first list or in none: one question for the others, if there are not too many.
-local is_any_behind = #lists < 3 or #lists > 1000 or nil
-for at, key in ipairs(lists) do
-  if at == 2 and is_any_behind == nil and #taken < limit then
-    is_any_behind = redis.call('EXISTS', unpack(lists, 2)) > 0
-  end
-  if #taken >= limit or (at > 1 and not is_any_behind) then
-    break
-  end
-  local i, step, wanted = places[at][1], places[at][2], limit - #taken
-  local most, is_rest_for_others = share(key, wanted)
-  local bodies = most > 0 and redis.call('RPOP', key, most) or {}
-  for _, body in ipairs(bodies) do
-    taken[#taken + 1] = {queues[i], step, body, keeps[i]}
-  end
-  if is_rest_for_others then
-    -- It comes before what is in the lists behind.
-    limit = #taken
+    is_over = is_over or #taken >= limit
+    if is_over then
+      break
+    end
+    local key, wanted = ready_key(queue, step), limit - #taken
+    local most, is_rest_for_others = share(key, wanted)
+    local bodies = most > 0 and redis.call('RPOP', key, most) or {}
+    for _, body in ipairs(bodies) do
+      taken[#taken + 1] = {queue, step, body, keeps[i]}
+    end
+    if is_rest_for_others then
+      -- It comes before what is in the lists behind.
+      limit = #taken
+    end
+    is_over = is_first and #taken < limit and not is_any_behind()
+    is_first = false
   end
 end
 
