@@ -46,6 +46,7 @@ class Side:
     Attributes:
         settings: What the processes ended up with, by their role: "worker", "client".
         redis: A client on the side's database; no process of the side has a part in it.
+        worker_pid: Of the process that was started as the worker.
         worker, client: Clocks of the processor time that the processes use.
 
     Args:
@@ -131,7 +132,7 @@ class Side:
         told.unlink(missing_ok=True)
         command = ["-m", "celery", "-A", f"{self._module}:celery_app", "worker", *self._pool]
         process = self._start("worker", command, stack, {TOLD: str(told)}, {})
-        self._worker_pid = process.pid
+        self.worker_pid = process.pid
         deadline = time.monotonic() + _START_WITHIN_S
         while not told.exists():
             if time.monotonic() > deadline or process.poll() is not None:
@@ -146,7 +147,7 @@ class Side:
         while self._transport == "celeriac":
             for name in self.redis.zrange(f"{namespace()}workers", 0, -1):
                 # A web process has no claims, and the database had no other worker that lives.
-                if f".{self._worker_pid}." in name.decode():
+                if f".{self.worker_pid}." in name.decode():
                     return claims_key("", name.decode())
             if time.monotonic() > deadline:
                 raise SideError(f"{self.name}: no lease.\n{self._last_words('worker')}")

@@ -15,7 +15,7 @@ from benchmarks.spread import Estimate
 from benchmarks.summary import Target
 from flask_celeriac.embedded import EmbeddedServer
 
-from . import backlog, commands, memory
+from . import backlog, commands, memory, worker_memory
 
 #: The issue that the transport was written for.
 _MOST_IDLE_PER_S = 3.0
@@ -55,7 +55,11 @@ def measure(scale: Scale, plans: list[Plan], say: Callable[[str], None]) -> dict
         SideError: A process failed.
     """
     found: dict[str, Any] = {"scale": {name: getattr(scale, name) for name in Scale.__slots__}}
-    found["commands"] = {plan.pool: _commands(scale, plan, say) for plan in plans}
+    found["commands"], found["worker memory"] = {}, {}
+    for plan in plans:
+        sides = _of_each_side(scale, plan, say)
+        for name in ("commands", "worker memory"):
+            found[name][plan.pool] = {side: figures[name] for side, figures in sides.items()}
     say("memory")
     found["memory"] = {
         name: measured
@@ -83,13 +87,15 @@ def targets(found: dict[str, Any]) -> list[Target]:
     return judged
 
 
-def _commands(scale: Scale, plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
+def _of_each_side(scale: Scale, plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
+    def measure_both(side: Side) -> dict[str, Any]:
+        counted = commands.measure(side, scale.tasks, scale.idle_s)
+        return {"commands": counted, "worker memory": worker_memory.measure(side)}
+
     measured = {}
     for name in ("plain", "kombu", "celeriac"):
-        say(f"commands: {plan.pool}, {name}")
-        measured[name] = _alone(
-            name, plan, lambda side: commands.measure(side, scale.tasks, scale.idle_s)
-        )
+        say(f"commands and memory of a worker: {plan.pool}, {name}")
+        measured[name] = _alone(name, plan, measure_both)
     return measured
 
 

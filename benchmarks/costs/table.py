@@ -22,6 +22,8 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield from aligned(_command_rows(pool, sides))
     yield ""
+    yield from aligned(_worker_rows(found["worker memory"]))
+    yield ""
     yield from aligned(_memory_rows(found))
     yield ""
     yield from aligned(_backlog_rows(found["backlog"]))
@@ -35,6 +37,15 @@ def _command_rows(pool: str, sides: Mapping[str, Any]) -> Iterator[Sequence[str]
             names = [*figure["client_by_name"].items()][:_MOST_NAMES]
             most = " ".join(f"{name} {short(count)}" for name, count in names)
             yield measure, side, short(figure["client"]), short(figure["inner"]), most
+
+
+def _worker_rows(found: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    yield "MiB of a worker", "processes", *next(iter(found.values())), "celeriac to plain"
+    for pool, sides in found.items():
+        sizes = {side: figure["mib"] for side, figure in sides.items()}
+        counts = "/".join(str(figure["processes"]) for figure in sides.values())
+        shown = (f"{size:.1f}" for size in sizes.values())
+        yield pool, counts, *shown, f"{sizes['celeriac'] / sizes['plain']:.2f}"
 
 
 def _memory_rows(found: Mapping[str, Any]) -> Iterator[Sequence[str]]:

@@ -105,8 +105,10 @@ def test_a_quick_run_counts_the_costs(tmp_path):
     assert commands["celeriac"]["enqueue"]["client"] == pytest.approx(1, abs=0.3)
     assert commands["celeriac"]["enqueue"]["inner"] >= 3
     assert all(size > 100 for sizes in costs["memory"].values() for size in sizes.values())
+    worker = costs["worker memory"]["solo"]
+    assert all(figure["mib"] > 20 and figure["processes"] >= 1 for figure in worker.values())
     assert costs["backlog"]["figures"]["claim"]["ratio"].keys() == RATIO
-    for word in ("commands", "waiting", "claim"):
+    for word in ("commands", "waiting", "claim", "MiB of a worker"):
         assert word in finished.stdout
 
 
