@@ -152,6 +152,18 @@ def test_a_lease_ends_by_itself(store, claim, wait_until) -> None:
     wait_until(lambda: store.reap() == (1, []))
 
 
+@pytest.mark.parametrize("how", ["claimed", "renewed"])
+def test_a_lease_does_not_end_before_who_asked_for_it_believes_so(store, how: str) -> None:
+    for _ in range(20):
+        seconds, microseconds = store.client.time()
+        if how == "claimed":
+            store.claim("one", {"q": True}, 1, lease_s=0.5)
+        else:
+            store.renew("one", lease_s=0.5)
+        asked_at_ms = seconds * 1000 + microseconds / 1000
+        assert store.client.zscore(f"{store.layout.namespace}workers", "one") > asked_at_ms + 500
+
+
 @pytest.mark.usefixtures("five")
 def test_a_renewed_lease_does_not_end(store, claim, end_lease) -> None:
     claim()

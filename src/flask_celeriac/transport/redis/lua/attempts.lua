@@ -16,7 +16,9 @@ local function renew_lease(incarnation, now, lease_ms)
   if latest and tonumber(latest) - now < lease_ms / 2 then
     redis.call('SET', ns .. 'patience', '1', 'PX', math.ceil(lease_ms / 2))
   end
-  if redis.call('ZADD', ns .. 'workers', now + lease_ms, incarnation) == 1 and is_there('left:' .. incarnation) then
+  -- `now` is rounded down, and a lease must not end before the process believes so, which counts from when it asked.
+  local ends = now + lease_ms + 1
+  if redis.call('ZADD', ns .. 'workers', ends, incarnation) == 1 and is_there('left:' .. incarnation) then
     redis.call('ZREM', ns .. 'workers', incarnation)
     return false
   end
