@@ -17,7 +17,7 @@ from flask_celeriac.transport.redis import urls
 from flask_celeriac.transport.redis.layout import Layout
 from flask_celeriac.transport.redis.store import MessageStore
 
-PREFIX, LEASE_S = "before-start:", 0.3
+PREFIX = "before-start:"
 
 
 @pytest.fixture
@@ -27,9 +27,15 @@ def store(redis_url: str) -> Iterator[MessageStore]:
 
 
 @pytest.fixture
-def app(redis_url: str) -> Celery:
+def lease_s() -> float:
+    """Short, for those who wait for its end."""
+    return 0.3
+
+
+@pytest.fixture
+def app(redis_url: str, lease_s: float) -> Celery:
     urls.register()
-    options = {"global_keyprefix": PREFIX, "lease_s": LEASE_S, "renew_s": 60.0}
+    options = {"global_keyprefix": PREFIX, "lease_s": lease_s, "renew_s": 60.0}
     app = Celery("shop", broker=urls.ours(redis_url), set_as_current=False)
     app.conf.broker_transport_options = options
 
@@ -75,6 +81,7 @@ def accept(request: Any) -> list[BaseException]:
     return errors
 
 
+@pytest.mark.parametrize("lease_s", [60.0])
 def test_it_starts_while_the_lease_lasts(request_, store):
     request_.message.channel.claimant.look_after(store)
     assert accept(request_) == []
