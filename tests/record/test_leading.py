@@ -68,7 +68,7 @@ def lead(app: Celery, listener: Listener, rests: Callable[[], None], wait_until:
         rests()
         getter = Getter(just_sent(app, name), timeout)
         getter.start()
-        wait_until(lambda: listener._leader == getter.ident and name_channel(app, name))
+        wait_until(lambda: listener._leader == getter.ident and is_listened_to(app, name))
         return getter
 
     return lead
@@ -80,7 +80,7 @@ def just_sent(app: Celery, name: str, new_for_s: float = 20.0) -> AsyncResult[An
     return result
 
 
-def name_channel(app: Celery, name: str) -> bool:
+def is_listened_to(app: Celery, name: str) -> bool:
     return bool(app.backend.client.pubsub_channels(f"celery-task-meta-{name}"))
 
 
@@ -108,7 +108,7 @@ def test_who_leads_serves_others_and_leaves_them_to_the_thread(
     others = [Getter(just_sent(app, name)) for name in ("b", "c")]
     for other in others:
         other.start()
-    wait_until(lambda: name_channel(app, "b") and name_channel(app, "c"))
+    wait_until(lambda: is_listened_to(app, "b") and is_listened_to(app, "c"))
     store(app, "b", "first")
     assert others[0].end() == "first"
     assert listener._leader == leader.ident
@@ -127,7 +127,7 @@ def test_who_leads_leaves_to_the_thread_what_may_last(
     other.start()
     called_back: list[Any] = []
     app.AsyncResult("e").then(lambda result: called_back.append(result.result))
-    wait_until(lambda: name_channel(app, "d") and name_channel(app, "e"))
+    wait_until(lambda: is_listened_to(app, "d") and is_listened_to(app, "e"))
     wait_until(lambda: listener._leader is None)
     store(app, "a", "own")
     assert leader.end() == "own"
@@ -144,7 +144,7 @@ def test_who_leads_until_his_time_is_over_leaves_nobody_unheard(
     same, other = Getter(just_sent(app, "a")), Getter(just_sent(app, "b"))
     same.start()
     other.start()
-    wait_until(lambda: name_channel(app, "b"))
+    wait_until(lambda: is_listened_to(app, "b"))
     assert leader.end() is not None
     assert issubclass(leader.got[0], CeleryTimeoutError)
     store(app, "a", 1)
@@ -173,7 +173,7 @@ def test_who_comes_at_the_end_of_a_turn_is_heard(
     monkeypatch.setattr(listener, turn, listen_and_add)
     getter = Getter(just_sent(app, "a") if turn == "_lead" else app.AsyncResult("a"))
     getter.start()
-    wait_until(lambda: name_channel(app, "a"))
+    wait_until(lambda: is_listened_to(app, "a"))
     store(app, "a")
     assert getter.end() == 1
     store(app, "late", 2)
@@ -233,7 +233,7 @@ def test_a_connection_that_is_lost_meanwhile_is_made_anew(
     assert getter.end() == 7
     other = Getter(app.AsyncResult("b"))
     other.start()
-    wait_until(lambda: name_channel(app, "b"))
+    wait_until(lambda: is_listened_to(app, "b"))
     store(app, "b", 8)
     assert other.end() == 8
 

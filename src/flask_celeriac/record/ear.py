@@ -23,7 +23,7 @@ class Ear:
         self._inbox: deque[bytes] = deque(maxlen=most)
         # How often some may have been missed; counted by the listener, compared by who takes.
         self._gaps = self._known_gaps = 0
-        self.has_heard = False
+        self.has_heard = self.is_led = False
         self.is_over = False
         self.new_until_s = 0.0
 

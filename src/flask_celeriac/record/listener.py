@@ -80,19 +80,15 @@ class Listener:
     def _is_thread_listening(self) -> bool:
         return self._turn.locked() and self._leader is None
 
-    def add(self, watch: Heard, *, is_led: bool = False) -> None:
-        """Bring to *watch* what is stored and what is published from now on; does not wait.
-
-        Args:
-            is_led: The caller calls `lead` next, which listens if nobody else does.
-        """
+    def add(self, watch: Heard) -> None:
+        """Bring to *watch* what is stored and what is published from now on; does not wait."""
         self._audience.note(watch.key, watch)
         with self._lock:
             if self._wake is None:
                 self._start()
             elif self._turn.locked():
                 self._wake.ring()
-            elif not is_led:
+            elif not watch.is_led:
                 self._called.set()
 
     def drop(self, watch: Heard) -> None:
@@ -126,7 +122,7 @@ class Listener:
             timeout_s: Seconds after which it ends in any case, 0 or more.
         """
         # Who does not get the turn is served by who has it.
-        if self._subscription is None or not self._turn.acquire(blocking=False):
+        if not self._turn.acquire(blocking=False):
             return
         is_last = False
         try:
@@ -203,7 +199,7 @@ class Listener:
                 with self._turn:
                     self._listen(subscription)
                 if not self._audience.has_notes:
-                    self._called.wait(min(TICK_S, IDLE_S))
+                    self._called.wait(TICK_S)
                 self._called.clear()
         finally:
             with self._turn:

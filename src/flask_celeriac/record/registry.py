@@ -54,7 +54,7 @@ class Registry:
             watch.new_until_s = getattr(result, "sent_at_s", 0.0) + _JUST_SENT_S
             watch.is_led = is_awaited and time.monotonic() < watch.new_until_s
             self._watches[id(result)] = watch
-        self.listener.add(watch, is_led=watch.is_led)
+        self.listener.add(watch)
         return watch
 
     def find(self, result: Any) -> Watch | None:

@@ -76,7 +76,7 @@ class Subscription:
             Whether there is something to read.
 
         Raises:
-            redis.exceptions.ConnectionError: It is closed.
+            Exception: What made it useless, see `fail`; it is closed.
         """
         sock = self._open_socket()
         if self._wait is None or self._wait.sock is not sock:

@@ -77,7 +77,7 @@ class Watch:
         self.holders = 0
         #: Whether nobody waits any more, so that the listener is to forget it.
         self.is_over = False
-        #: Whether the listener relies on who waits to listen for a moment.
+        #: Whether who waits calls `Listener.lead` next, so that nobody else need be called.
         self.is_led = False
         #: Whether anything was published since the listener listens; it is the listener's.
         self.has_heard = False
