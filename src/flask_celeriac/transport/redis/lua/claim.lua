@@ -130,26 +130,26 @@ local function share(key, wanted)
   return most, most < math.min(wanted, length)
 end
 
+local is_behind -- nil until somebody asks
+
 -- As a rule there is something in the first list or in none: one question for all others, where those are not many.
 local function is_any_behind()
-  local count = #steps * #queues - 1
-  if count < 2 or count > 1000 then
-    return count > 0
-  end
-  local keys = {}
-  for _, step in ipairs(steps) do
-    for _, queue in ipairs(queues) do
-      keys[#keys + 1] = ready_key(queue, step)
+  if is_behind == nil then
+    local keys = {}
+    for _, step in ipairs(steps) do
+      for _, queue in ipairs(queues) do
+        keys[#keys + 1] = ready_key(queue, step)
+      end
     end
+    is_behind = #keys == 2 or #keys > 1001 or redis.call('EXISTS', unpack(keys, 2)) > 0
   end
-  return redis.call('EXISTS', unpack(keys, 2)) > 0
+  return is_behind
 end
 
-local is_first, is_over = true, false
-for _, step in ipairs(steps) do
+for at, step in ipairs(steps) do
   for i, queue in ipairs(queues) do
-    is_over = is_over or #taken >= limit
-    if is_over then
+    local is_first = at == 1 and i == 1
+    if #taken >= limit or not (is_first or is_any_behind()) then
       break
     end
     local key, wanted = ready_key(queue, step), limit - #taken
@@ -162,8 +162,6 @@ for _, step in ipairs(steps) do
       -- It comes before what is in the lists behind.
       limit = #taken
     end
-    is_over = is_first and #taken < limit and not is_any_behind()
-    is_first = false
   end
 end
 
