@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from flask_celeriac.transport.redis.claimant import LEASE_S as SHIPPED_LEASE_S
-from flask_celeriac.transport.redis.claimant import RENEW_S as SHIPPED_RENEW_S
+from flask_celeriac.transport.redis.lease import LEASE_S as SHIPPED_LEASE_S
+from flask_celeriac.transport.redis.lease import RENEW_S as SHIPPED_RENEW_S
 
 IS_FULL = os.environ.get("CELERIAC_CHAOS") == "full"
 LEASE_S, RENEW_S = (SHIPPED_LEASE_S, SHIPPED_RENEW_S) if IS_FULL else (4.0, 0.5)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import re
-import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from weakref import WeakSet
 
 from redis import Redis
@@ -19,18 +15,15 @@ from redis.exceptions import RedisError
 
 from . import lease_end
 from .hand import Hand
-from .keys import delivery_tag
+from .keys import delivery_tag, new_incarnation
 from .layout import Layout
+from .lease import Lease
 from .line import Line
 from .outcome import Outcome
 from .replies import Renewed
 from .settling import Settling
 from .store import MessageStore
 from .waiting import NOT_WAITING, Waiting
-
-#: Seconds that a lease lasts, and that pass between two renewals.
-LEASE_S = 30.0
-RENEW_S = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -43,14 +36,6 @@ Connect = Callable[[float], Redis]
 
 # A settling must not hold up the event loop for longer; what is not sent is sent again.
 _ANSWER_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """How long claims last without renewal, and how often they are renewed; seconds above 0."""
-
-    lease_s: float = LEASE_S
-    renew_s: float = RENEW_S
 
 
 class Claimant:
@@ -77,7 +62,7 @@ class Claimant:
     def __init__(
         self, layout: Layout, connect: Connect, lease: Lease, *, ahead_s: float = 0.0
     ) -> None:
-        self.incarnation = _new_incarnation()
+        self.incarnation = new_incarnation()
         self.hand = Hand(ahead_s)
         self.lease = lease
         self.is_lasting = False
@@ -312,8 +297,3 @@ class Claimant:
 
 def _never() -> bool:
     return False
-
-
-def _new_incarnation() -> str:
-    host = re.sub(r"[^A-Za-z0-9_.-]", "_", socket.gethostname())
-    return f"{host}.{os.getpid()}.{uuid.uuid4().hex[:8]}"

@@ -38,6 +38,11 @@ serves what its own release keeps aside, and both the ready lists.
 
 from __future__ import annotations
 
+import os
+import re
+import socket
+import uuid
+
 #: Changes when a release reads or writes a key in another way.
 VERSION = 1
 
@@ -55,6 +60,12 @@ def namespace(prefix: str = "", version: int = VERSION) -> str:
 def claims_key(prefix: str, incarnation: str) -> str:
     """Return the hash of the claims that the process *incarnation* has."""
     return f"{namespace(prefix)}claims:{incarnation}"
+
+
+def new_incarnation() -> str:
+    """Return a name for this process, unique in time and space."""
+    host = re.sub(r"[^A-Za-z0-9_.-]", "_", socket.gethostname())
+    return f"{host}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
 
 
 def delivery_tag(incarnation: str, number: int) -> str:

@@ -9,10 +9,11 @@ from typing import Any
 from kombu.transport import redis as kombu_redis
 from redis import ConnectionPool, Redis
 
-from .claimant import LEASE_S, RENEW_S, Claimant, Lease
+from .claimant import Claimant
 from .claimants import Kept, claimant_for
 from .errors import heeding
 from .layout import MOST_STARTS, TOKEN_S, Layout
+from .lease import LEASE_S, RENEW_S, Lease
 from .sizes import MOST_DECODED_BYTES
 from .store import MessageStore
 
