@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from benchmarks.proc import memory_bytes
 from benchmarks.processor import descendants
 from benchmarks.side import Side
 
-_KIB = 1024
+_MIB = 1024**2
 
 
 def measure(side: Side) -> dict[str, float]:
@@ -18,11 +17,5 @@ def measure(side: Side) -> dict[str, float]:
         how many there are.
     """
     pids = [side.worker_pid, *descendants(side.worker_pid)]
-    return {"mib": sum(_kib_of(pid) for pid in pids) / _KIB, "processes": len(pids)}
-
-
-def _kib_of(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1])
-    raise OSError(f"no proportional set size of process {pid}")
+    sizes = [memory_bytes(pid, "Pss", file="smaps_rollup") for pid in pids]
+    return {"mib": sum(sizes) / _MIB, "processes": len(pids)}

@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.peers.processes import Running, SystemFailure
 from benchmarks.peers.web_server import WebServer, web_server
+from benchmarks.proc import memory_bytes
 from benchmarks.processor import ProcessorClock, descendants
 
 from .asking import ask
@@ -178,15 +179,15 @@ class _Scene:
 
 
 def _resident_bytes(pid: int) -> int:
-    return _status_bytes(pid, "VmRSS:")
+    return _status_bytes(pid, "VmRSS")
 
 
 def _most_resident_bytes(pid: int) -> int:
-    return _status_bytes(pid, "VmHWM:")
+    return _status_bytes(pid, "VmHWM")
 
 
 def _status_bytes(pid: int, name: str) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(name):
-            return int(line.split()[1]) * 1024
-    raise SystemFailure(f"no {name} of process {pid}")
+    try:
+        return memory_bytes(pid, name)
+    except OSError as error:
+        raise SystemFailure(str(error)) from error
