@@ -52,12 +52,20 @@ def accepted_after_failover(scene: Scene) -> str:
     return ids[0]
 
 
+#: Longer than a primary that is not one any more takes writes, which are lost: by `servers`, 3 s
+#: after its replicas have left it, and they do not leave at once.
+_CHANGING_S = 8.0
+
+
 def send_all_kinds(scene: Scene) -> list[str]:
-    """Tasks that run, wait and are delayed while the primary changes; the replicas have them."""
-    running = [scene.send("work", 4.0) for _ in range(4)]
+    """Tasks that run, wait and are delayed while the primary changes; the replicas have them.
+
+    All slots are taken meanwhile, so that nothing is claimed and nothing ends.
+    """
+    running = [scene.send("work", _CHANGING_S) for _ in range(4)]
     scene.wait_started(*running)
     waiting = [scene.send("work", 0.1) for _ in range(20)]
-    delayed = [scene.send("work", countdown=4.0) for _ in range(5)]
+    delayed = [scene.send("work", countdown=_CHANGING_S) for _ in range(5)]
     wait_replicated(scene)
     return [*running, *waiting, *delayed]
 
