@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -81,7 +83,10 @@ def just_sent(app: Celery, name: str, new_for_s: float = 20.0) -> AsyncResult[An
 
 
 def is_listened_to(app: Celery, name: str) -> bool:
-    return bool(app.backend.client.pubsub_channels(f"celery-task-meta-{name}"))
+    # Listeners of earlier tests may be subscribed to the same name.
+    subscription = app.backend.result_consumer.registry.listener._subscription
+    key = f"celery-task-meta-{name}".encode()
+    return subscription is not None and key in subscription.confirmed
 
 
 def store(app: Celery, name: str, value: Any = 1) -> None:
@@ -99,6 +104,28 @@ def test_a_quick_result_comes_without_the_thread(
         rests()
         assert not listener._called.is_set()
     assert app.backend.result_consumer.registry._watches == {}
+
+
+def test_a_result_that_has_come_is_let_go_of(
+    app: Celery, listener: Listener, rests: Callable[[], None], wait_until: Wait
+) -> None:
+    def answer(name: str) -> None:
+        wait_until(lambda: is_listened_to(app, name))
+        store(app, name)
+
+    def wait(name: str) -> weakref.ref[Any]:
+        rests()
+        answerer = threading.Thread(target=answer, args=(name,))
+        answerer.start()
+        result = just_sent(app, name)
+        assert result.get(timeout=20) == 1
+        answerer.join()
+        return weakref.ref(result)
+
+    results = [wait(f"a{n}") for n in range(5)]
+    gc.collect()
+    assert [result() for result in results] == [None] * 5
+    assert len(listener._audience._unread) <= 1
 
 
 def test_who_leads_serves_others_and_leaves_them_to_the_thread(

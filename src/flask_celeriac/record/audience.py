@@ -22,7 +22,7 @@ class Audience:
         self._notes: deque[tuple[bytes, Heard | None]] = deque()
         # Weak: a thread with nothing to do for a minute must not keep apps alive.
         self._watched: dict[bytes, list[weakref.ref[Heard]]] = {}
-        self._unread: list[Heard] = []
+        self._unread: list[weakref.ref[Heard]] = []
         self._size = 0
 
     def __len__(self) -> int:
@@ -53,10 +53,13 @@ class Audience:
             watches = _living(refs)
             if added is not None and not added.is_over:
                 watches.append(added)
-                self._unread.append(added)
+                self._unread.append(weakref.ref(added))
             if watches:
                 self._watched[key] = [weakref.ref(watch) for watch in watches]
             self._size += len(watches) - len(refs)
+        if before:
+            # Who leads, one after the other, takes nobody who is due.
+            self._unread = [weakref.ref(watch) for watch in self._living_unread()]
         came = {key for key, was in before.items() if not was and key in self._watched}
         went = {key for key, was in before.items() if was and key not in self._watched}
         return came, went
@@ -67,17 +70,17 @@ class Audience:
             watch.deliver(message)
 
     def begin_anew(self) -> None:
-        """All is to be read, since nothing was heard for a while. Keeps no watch in a variable."""
-        self._unread = [watch for refs in self._watched.values() for watch in _living(refs)]
-        for watch in self._unread:
+        """All is to be read, since nothing was heard for a while."""
+        self._unread = [ref for refs in self._watched.values() for ref in refs]
+        for watch in _living(self._unread):
             watch.has_heard, watch.new_until_s = False, 0.0
 
     def due_at_s(self, confirmed: Mapping[bytes, float]) -> float | None:
         """Return when the first is to be read, in seconds of the monotonic clock; None: no one."""
         due_s = [
             _due_at_s(each, confirmed[each.key])
-            for each in self._unread
-            if not each.has_heard and each.key in confirmed
+            for each in self._living_unread()
+            if each.key in confirmed
         ]
         return min(due_s) if due_s else None
 
@@ -89,15 +92,19 @@ class Audience:
             now_s: The time on the monotonic clock.
         """
         due: list[Heard] = []
-        later: list[Heard] = []
-        for watch in self._unread:
-            # What was published since we listen says all that is stored, and what comes as well.
-            if watch.key in self._watched and not watch.has_heard:
-                confirmed_at_s = confirmed.get(watch.key)
-                is_due = confirmed_at_s is not None and _due_at_s(watch, confirmed_at_s) <= now_s
-                (due if is_due else later).append(watch)
+        later: list[weakref.ref[Heard]] = []
+        for watch in self._living_unread():
+            confirmed_at_s = confirmed.get(watch.key)
+            if confirmed_at_s is not None and _due_at_s(watch, confirmed_at_s) <= now_s:
+                due.append(watch)
+            else:
+                later.append(weakref.ref(watch))
         self._unread = later
         return due
+
+    def _living_unread(self) -> list[Heard]:
+        """Return who has heard nothing; what was published says all that is stored, and more."""
+        return [watch for watch in _living(self._unread) if not watch.has_heard]
 
 
 def _due_at_s(watch: Heard, confirmed_at_s: float) -> float:
