@@ -44,7 +44,6 @@ class Wait:
     """Waits for one socket and one wake, any number of times; used by one thread."""
 
     def __init__(self, wake: Wake, sock: socket.socket) -> None:
-        self.sock = sock
         self._wake = wake
         self._fds = [wake.fileno(), sock.fileno()]
         # Looked up at each call: gevent may replace it after this module was imported.

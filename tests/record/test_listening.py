@@ -210,6 +210,36 @@ def test_the_thread_ends_when_nobody_has_waited_for_long(
         wait_until(lambda: listening(client) == 0)
 
 
+def test_who_comes_while_the_thread_ends_loses_no_connection(
+    app: Celery, client: redis.Redis, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listener = app.backend.result_consumer.registry.listener
+    pool = listener._client.connection_pool
+    disconnect, pause = pool.disconnect, listener._pause
+    lost: list[Exception] = []
+    got: list[Any] = []
+    ended = threading.Event()
+    thread = threading.Thread(target=lambda: got.append(app.AsyncResult("b").get(timeout=20)))
+
+    def disconnect_late(**options: Any) -> None:
+        monkeypatch.undo()
+        monkeypatch.setattr(listener, "_pause", lambda error: (lost.append(error), pause(error)))
+        thread.start()
+        wait_until(lambda: channels(client) == 1)
+        disconnect(**options)
+        ended.set()
+
+    monkeypatch.setattr("flask_celeriac.record.listener.IDLE_S", 0.1)
+    monkeypatch.setattr(pool, "disconnect", disconnect_late)
+    app.backend.store_result("a", 1, states.SUCCESS)
+    assert app.AsyncResult("a").get(timeout=5) == 1
+    assert ended.wait(20)
+    wait_until(lambda: channels(client) == 1)
+    app.backend.store_result("b", 2, states.SUCCESS)
+    thread.join(20)
+    assert (got, lost) == ([2], [])
+
+
 @pytest.mark.parametrize(("reader", "writer"), [("stock", "ours"), ("ours", "stock")])
 def test_either_backend_awaits_what_the_other_stores(
     make_app: MakeApp, client: redis.Redis, wait_until: Wait, reader: str, writer: str

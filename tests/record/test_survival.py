@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -10,10 +11,13 @@ import pytest
 import redis
 from celery import Celery, states
 from celery.exceptions import TimeoutError as CeleryTimeoutError
+from redis.exceptions import ConnectionError as RedisConnectionError
 from result_apps import channels
 
 from flask_celeriac.embedded import EmbeddedServer
+from flask_celeriac.record.subscription import Subscription
 from flask_celeriac.record.urls import ours
+from flask_celeriac.wake import Wake
 
 Wait = Callable[..., None]
 
@@ -110,6 +114,20 @@ def test_a_wait_ends_at_its_deadline_though_the_server_hangs(
         with pytest.raises(CeleryTimeoutError):
             app.AsyncResult("a").get(timeout=0.5)
     assert time.monotonic() - began < 1.4
+
+
+def test_a_connection_that_was_made_anew_by_itself_is_left(client: redis.Redis) -> None:
+    wake = Wake()
+    with contextlib.closing(wake), contextlib.closing(Subscription(client, wake)) as subscription:
+        subscription.change(add={b"a"}, drop=set())
+        assert subscription.wait(5)
+        subscription._connection.disconnect()
+        assert not subscription._connection.can_read(timeout=0)
+        assert subscription._connection._sock is not None
+        with pytest.raises(RedisConnectionError):
+            subscription.wait(0)
+        with pytest.raises(RedisConnectionError):
+            subscription.change(add={b"b"}, drop=set())
 
 
 def test_a_silent_server_is_left(

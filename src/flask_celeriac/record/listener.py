@@ -176,7 +176,8 @@ class Listener:
             except Exception as error:
                 self._pause(error)
         wake.close()
-        self._client.connection_pool.disconnect()
+        # Those in use are those of a thread that was started meanwhile.
+        self._client.connection_pool.disconnect(inuse_connections=False)
 
     def _is_needed(self) -> bool:
         """Whether to go on; after a no, the next `add` starts another thread."""

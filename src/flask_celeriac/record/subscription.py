@@ -34,15 +34,16 @@ class Subscription:
     """
 
     def __init__(self, client: Any, wake: Wake) -> None:
-        self._wake = wake
         self._pool = client.connection_pool
         self._connection = self._pool.get_connection()
+        # Private to redis-py, as in Celery's own backend; pinned by a test.
+        self._sock = self._connection._sock
+        self._wait = Wait(wake, self._sock)
         #: Channels of which no message is missed, since when in seconds of the monotonic clock.
         self.confirmed: dict[bytes, float] = {}
         self._unconfirmed: Counter[bytes] = Counter()
         self._heard_at = time.monotonic()
         self._asked_at: float | None = None
-        self._wait: Wait | None = None
         self._failure: Exception | None = None
 
     def change(self, add: set[bytes], drop: set[bytes]) -> None:
@@ -78,9 +79,7 @@ class Subscription:
         Raises:
             Exception: What made it useless, see `fail`; it is closed.
         """
-        sock = self._open_socket()
-        if self._wait is None or self._wait.sock is not sock:
-            self._wait = Wait(self._wake, sock)
+        self._check_socket()
         return self._wait(timeout_s)
 
     def check(self) -> None:
@@ -109,20 +108,17 @@ class Subscription:
         self._connection.disconnect()
         self._pool.release(self._connection)
 
-    def _open_socket(self) -> Any:
-        """Return the socket.
+    def _check_socket(self) -> None:
+        """Make sure that it is open, and that redis-py has not connected again by itself.
 
         Raises:
             Exception: What made it useless.
         """
-        # Private to redis-py, as in Celery's own backend; pinned by a test.
-        sock = self._connection._sock
-        if sock is None:
+        if self._connection._sock is not self._sock:
             raise self._failure or RedisConnectionError("The connection is closed")
-        return sock
 
     def _send(self, commands: list[tuple[Any, ...]]) -> None:
-        self._open_socket()
+        self._check_socket()
         packed = self._connection.pack_commands(commands)
         self._connection.send_packed_command(packed, check_health=False)
         if self._asked_at is None:
