@@ -84,8 +84,9 @@ def just_sent(app: Celery, name: str, new_for_s: float = 20.0) -> AsyncResult[An
 
 def is_listened_to(app: Celery, name: str) -> bool:
     # The channel may be there from earlier: what comes by it is for those who are noted.
-    listener, key = app.backend.result_consumer.registry.listener, f"celery-task-meta-{name}"
-    is_noted = key.encode() in listener._audience._watched
+    audience = app.backend.result_consumer.registry.listener._audience
+    key = f"celery-task-meta-{name}"
+    is_noted = not audience.has_notes and key.encode() in audience._watched
     return is_noted and bool(app.backend.client.pubsub_channels(key))
 
 
