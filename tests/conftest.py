@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import socket
@@ -19,6 +20,7 @@ import redis
 from chromium_browser import start_chromium
 from flask_celeriac.embedded import EmbeddedServer
 from flask_celeriac.errors import MissingExtra
+from subscriptions import subscriptions
 
 _DATABASES = 16
 _numbers = itertools.cycle(range(_DATABASES))
@@ -41,11 +43,27 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedS
 @pytest.fixture
 def redis_url(redis_server: EmbeddedServer) -> Iterator[str]:
     """The URL, with password, of an empty database of this test's own."""
-    url = f"{redis_server.url.rpartition('/')[0]}/{next(_numbers)}"
+    url = _unheard_database(redis_server.url.rpartition("/")[0])
     with redis.Redis.from_url(url) as client:
         client.flushdb()
         yield url
         _end_claimants(client)
+
+
+def _unheard_database(server_url: str) -> str:
+    """Take the next one that nobody listens in, so that a test may count who does.
+
+    Our listener leaves channels a second after the last wait, Celery's own when it is collected.
+    """
+    deadline = time.monotonic() + 10
+    for number in _numbers:
+        url = f"{server_url}/{number}"
+        with redis.Redis.from_url(url) as client:
+            if not subscriptions(client):
+                break
+        assert time.monotonic() < deadline, "In every database a test left a listener behind"
+        gc.collect()
+    return url
 
 
 @pytest.fixture
